@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/limits.h"
 
 /* td_decimal_parse is called twice for each level of each book frame, nearly always with up to 12
@@ -282,43 +283,59 @@ size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
     return td_decimal_format_whole(td_decimal_shortest(value), out);
 }
 
-/* Write a number before `end`, with at least `least` digits. Returns its first digit. */
-static char *write_digits(char *end, uint64_t number, unsigned least)
+/* Write a number below 10^8 as eight digits: of two numbers of four digits, then of four numbers of
+ * two, then of eight, side by side in one word. It takes half of the instructions of a division for
+ * each two digits. */
+static void write_eight(char out[8], uint32_t number)
+{
+    const uint64_t fours = number / 10000 | (uint64_t)(number % 10000) << 32;
+    const uint64_t hundreds = fours * 10486 >> 20 & UINT64_C(0x0000007f0000007f);
+    const uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
+    const uint64_t tens = twos * 103 >> 10 & UINT64_C(0x000f000f000f000f);
+    td_put_le64((uint8_t *)out, (tens | (twos - tens * 10) << 8) | UINT64_C(0x3030303030303030));
+}
+
+char *td_digits_write(char *end, uint64_t number)
 {
     /* Two digits for each division. */
     static const char PAIRS[] =
         "00010203040506070809101112131415161718192021222324252627282930313233"
         "34353637383940414243444546474849505152535455565758596061626364656667"
         "6869707172737475767778798081828384858687888990919293949596979899";
-    char *p = end;
-    for (; number >= 10; number /= 100) {
-        p -= 2;
-        memcpy(p, PAIRS + 2 * (number % 100), 2);
-    }
-    if (number > 0)
-        *--p = (char)('0' + number);
-    while (end - p < (ptrdiff_t)least)
-        *--p = '0';
-    return p;
+    for (; number >= 100000000; number /= 100000000)
+        write_eight(end -= 8, (uint32_t)(number % 100000000));
+    for (; number >= 100; number /= 100)
+        memcpy(end -= 2, PAIRS + 2 * (number % 100), 2);
+    if (number >= 10)
+        return memcpy(end - 2, PAIRS + 2 * number, 2);
+    *--end = (char)('0' + number);
+    return end;
 }
 
 size_t td_decimal_format_whole(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
 {
-    uint64_t magnitude =
+    /* Copies of a fixed size need no call. What they copy too much is overwritten, or is after the
+     * text. */
+    enum { DIGITS_END = 2 * TD_DECIMAL_TEXT_BYTES };
+    char digits[DIGITS_END + TD_DECIMAL_TEXT_BYTES] = {0};
+    char text[3 * TD_DECIMAL_TEXT_BYTES];
+    const uint64_t magnitude =
         value.mantissa < 0 ? 0 - (uint64_t)value.mantissa : (uint64_t)value.mantissa;
-    char text[TD_DECIMAL_TEXT_BYTES];
-    char *p = text + sizeof text;
     TD_ASSERT(value.scale <= TD_DECIMAL_SCALE_MAX);
+    char *point = digits + DIGITS_END - value.scale;
+    char *from = td_digits_write(digits + DIGITS_END, magnitude);
+    while (from >= point)
+        *--from = '0';
+    size_t length = value.mantissa < 0;
+    text[0] = '-';
+    memcpy(text + length, from, TD_DECIMAL_TEXT_BYTES);
+    length += (size_t)(point - from);
     if (value.scale > 0) {
-        p = write_digits(p, magnitude % POW10[value.scale], value.scale);
-        *--p = '.';
+        text[length++] = '.';
+        memcpy(text + length, point, TD_DECIMAL_TEXT_BYTES);
+        length += value.scale;
     }
-    p = write_digits(p, magnitude / POW10[value.scale], 1);
-    if (value.mantissa < 0)
-        *--p = '-';
-    TD_ASSERT(p > text);
-    size_t length = (size_t)(text + sizeof text - p);
-    memcpy(out, p, length);
-    out[length] = '\0';
+    text[length] = '\0';
+    memcpy(out, text, TD_DECIMAL_TEXT_BYTES);
     return length;
 }

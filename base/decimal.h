@@ -64,6 +64,9 @@ int td_decimal_range_has(const td_decimal_range *range, td_decimal value);
  * for any other text. */
 int td_digits_parse(td_bytes text, uint64_t max, uint64_t *out);
 
+/* Write a number's digits before `end`, at most 20. Returns the first one. */
+char *td_digits_write(char *end, uint64_t number);
+
 /* Write the shortest form ("60591", "0.5", "-12.25") and a NUL; returns its length. */
 size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES]);
 

@@ -305,7 +305,12 @@ export async function allInstructions(command, args, options = {}) {
   const status = await new Promise((resolve) => child.on("close", resolve));
   if (status !== 0) throw new Error(`${command} ${args.join(" ")}: status ${status}\n${errors}`);
   const total = Number(/^(?:summary|totals): (\d+)/m.exec(fs.readFileSync(out, "latin1"))[1]);
-  const listed = run("callgrind_annotate", ["--inclusive=yes", "--threshold=100", out]);
+  const listed = run("callgrind_annotate", [
+    "--auto=no",
+    "--inclusive=yes",
+    "--threshold=100",
+    out,
+  ]);
   const writing = listed
     .split("\n")
     .filter((line) => LIBRARIES.test(line))

@@ -1,16 +1,21 @@
 #include "schema/message_json.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 
-static void member_optional(json_writer *w, const char *key, int is_present, int64_t value)
+/* name is of JSON_NAME() here and below: these members are written for each message. */
+static void member_optional(json_writer *w, td_bytes name, int is_present, int64_t value)
 {
-    if (is_present)
-        json_write_member_i64(w, key, value);
+    if (!is_present)
+        return;
+    json_write_raw_key(w, name);
+    json_write_i64(w, value);
 }
 
-static void member_text_or_null(json_writer *w, const char *key, td_bytes text)
+static void member_text_or_null(json_writer *w, td_bytes name, td_bytes text)
 {
-    json_write_key(w, key);
+    json_write_raw_key(w, name);
     if (text.size == 0)
         json_write_null(w);
     else
@@ -20,7 +25,7 @@ static void member_text_or_null(json_writer *w, const char *key, td_bytes text)
 /* Write the exchange's time; null if ns is 0, because the frame then has no time. */
 static void member_exchange_time(json_writer *w, uint64_t ns)
 {
-    json_write_key(w, "exchange_ns");
+    json_write_raw_key(w, JSON_NAME("exchange_ns"));
     if (ns == 0)
         json_write_null(w);
     else
@@ -37,17 +42,16 @@ static td_decimal own_size(const msg_level *level, td_decimal rpi)
     return size;
 }
 
-/* The members that precede a level's price, as one literal, because a book has thousands of levels.
- */
-#define LEVEL_HEAD(action, side) "\"action\":\"" action "\",\"side\":\"" side "\",\"price\":"
+/* What precedes a level's price, as one literal, because a book has thousands of levels. */
+#define LEVEL_HEAD(action, side) "\"action\":\"" action "\",\"side\":\"" side "\",\"price\":\""
 #define LEVEL_HEADS(action)                                                                        \
     {                                                                                              \
-        LEVEL_HEAD(action, "Buy"), LEVEL_HEAD(action, "Sell")                                      \
+        [SIDE_BUY] = LEVEL_HEAD(action, "Buy"), [SIDE_SELL] = LEVEL_HEAD(action, "Sell"),          \
+        [SIDE_NONE] = LEVEL_HEAD(action, "none")                                                   \
     }
-static const char *const HEADS[][2] = {
-    [ACTION_SET] = LEVEL_HEADS("set"),
-    [ACTION_DELETE] = LEVEL_HEADS("delete"),
-    [ACTION_UPDATE] = LEVEL_HEADS("update"),
+static const char *const HEADS[][SIDE_NONE + 1] = {
+    [ACTION_NONE] = LEVEL_HEADS("none"),     [ACTION_SET] = LEVEL_HEADS("set"),
+    [ACTION_DELETE] = LEVEL_HEADS("delete"), [ACTION_UPDATE] = LEVEL_HEADS("update"),
     [ACTION_INSERT] = LEVEL_HEADS("insert"),
 };
 
@@ -55,25 +59,38 @@ static const char *const HEADS[][2] = {
  * does not separate them. */
 static void write_level(json_writer *w, const msg_level *level, const td_decimal *rpi)
 {
+    static const char SIZE[] = "\",\"size\":\"";
+    char text[2 * TD_DECIMAL_TEXT_BYTES + 64];
     TD_ASSERT(level->action <= ACTION_INSERT);
     TD_ASSERT(level->side <= SIDE_NONE);
-    const char *head = level->side < SIDE_NONE ? HEADS[level->action][level->side] : NULL;
-    if (TD_LIKELY(head != NULL)) {
-        json_write_raw_key(w, td_bytes_str(head));
-        json_write_decimal(w, (td_decimal){level->price, level->price_scale});
+    const char *head = HEADS[level->action][level->side];
+    size_t size = strlen(head);
+    TD_ASSERT(size + sizeof SIZE + (size_t)2 * TD_DECIMAL_TEXT_BYTES < sizeof text);
+    memcpy(text, head, size);
+    size += td_decimal_format((td_decimal){level->price, level->price_scale}, text + size);
+    memcpy(text + size, SIZE, sizeof SIZE);
+    size += sizeof SIZE - 1;
+    if (level->action == ACTION_DELETE) {
+        memcpy(text + --size, "null", 4); /* over the quote */
+        size += 4;
     } else {
-        json_write_member_text(w, "action", msg_action_name((msg_action)level->action));
-        json_write_member_text(w, "side", msg_side_name((msg_side)level->side));
-        json_write_member_decimal(w, "price", (td_decimal){level->price, level->price_scale});
+        size += td_decimal_format(rpi == NULL ? (td_decimal){level->size, level->size_scale}
+                                              : own_size(level, *rpi),
+                                  text + size);
+        text[size++] = '"';
     }
-    json_write_raw_key(w, td_bytes_str("\"size\":"));
-    if (level->action == ACTION_DELETE)
-        json_write_null(w);
-    else
-        json_write_decimal(w, rpi == NULL ? (td_decimal){level->size, level->size_scale}
-                                          : own_size(level, *rpi));
+    json_write_raw_members(w, td_bytes_of(text, size));
     if (rpi != NULL && level->action != ACTION_DELETE)
         json_write_member_decimal(w, "rpi_size", *rpi);
+}
+
+/* is_true: -1 if unknown. */
+static void member_known(json_writer *w, td_bytes name, int is_true)
+{
+    if (is_true < 0)
+        return;
+    json_write_raw_key(w, name);
+    json_write_bool(w, is_true);
 }
 
 static void write_trade(json_writer *w, const msg_trade *trade)
@@ -81,18 +98,19 @@ static void write_trade(json_writer *w, const msg_trade *trade)
     TD_ASSERT(trade->side <= SIDE_NONE);
     if (trade->symbol.size > 0)
         json_write_member_bytes(w, "symbol", trade->symbol);
-    json_write_member_text(w, "side", msg_side_name((msg_side)trade->side));
-    json_write_member_decimal(w, "price", trade->price);
-    json_write_member_decimal(w, "size", trade->size);
+    json_write_raw_key(w, JSON_NAME("side"));
+    json_write_text(w, msg_side_name((msg_side)trade->side));
+    json_write_raw_key(w, JSON_NAME("price"));
+    json_write_decimal(w, trade->price);
+    json_write_raw_key(w, JSON_NAME("size"));
+    json_write_decimal(w, trade->size);
     member_exchange_time(w, trade->exchange_ns);
-    member_text_or_null(w, "trade_id", trade->trade_id);
-    member_text_or_null(w, "tick_direction", trade->tick_direction);
-    member_optional(w, "cross_seq", trade->has_cross_seq, trade->cross_seq);
-    member_optional(w, "seq", trade->has_seq, trade->seq);
-    if (trade->is_block_trade >= 0)
-        json_write_member_bool(w, "is_block_trade", trade->is_block_trade);
-    if (trade->is_rpi_trade >= 0)
-        json_write_member_bool(w, "is_rpi_trade", trade->is_rpi_trade);
+    member_text_or_null(w, JSON_NAME("trade_id"), trade->trade_id);
+    member_text_or_null(w, JSON_NAME("tick_direction"), trade->tick_direction);
+    member_optional(w, JSON_NAME("cross_seq"), trade->has_cross_seq, trade->cross_seq);
+    member_optional(w, JSON_NAME("seq"), trade->has_seq, trade->seq);
+    member_known(w, JSON_NAME("is_block_trade"), trade->is_block_trade);
+    member_known(w, JSON_NAME("is_rpi_trade"), trade->is_rpi_trade);
 }
 
 /* Write a value under its member's name: decimals as strings, times as integers in ns. */
@@ -161,23 +179,26 @@ static void write_item(json_writer *w, const msg_item *item)
 void message_json_members(json_writer *writer, const message *m)
 {
     const msg_head *head = &m->head;
-    json_write_member_text(writer, "type", msg_type_name(head->type));
-    json_write_member_text(writer, "kind",
-                           head->kind == FRAME_UNTYPED ? NULL : frame_kind_name(head->kind));
-    json_write_member_bytes(writer, "topic", head->topic);
-    member_text_or_null(writer, "symbol", head->symbol);
+    json_write_raw_key(writer, JSON_NAME("type"));
+    json_write_text(writer, msg_type_name(head->type));
+    json_write_raw_key(writer, JSON_NAME("kind"));
+    json_write_text(writer, head->kind == FRAME_UNTYPED ? NULL : frame_kind_name(head->kind));
+    json_write_raw_key(writer, JSON_NAME("topic"));
+    json_write_bytes(writer, head->topic);
+    member_text_or_null(writer, JSON_NAME("symbol"), head->symbol);
     member_exchange_time(writer, head->exchange_ns);
-    member_optional(writer, "cross_seq", head->has_cross_seq, head->cross_seq);
-    member_optional(writer, "u", head->has_u, head->u);
-    member_optional(writer, "seq", head->has_seq, head->seq);
-    member_optional(writer, "prev_seq", head->has_prev_seq, head->prev_seq);
-    member_optional(writer, "checksum", head->has_checksum, head->checksum);
+    member_optional(writer, JSON_NAME("cross_seq"), head->has_cross_seq, head->cross_seq);
+    member_optional(writer, JSON_NAME("u"), head->has_u, head->u);
+    member_optional(writer, JSON_NAME("seq"), head->has_seq, head->seq);
+    member_optional(writer, JSON_NAME("prev_seq"), head->has_prev_seq, head->prev_seq);
+    member_optional(writer, JSON_NAME("checksum"), head->has_checksum, head->checksum);
     if (head->match_ns != 0)
         json_write_member_u64(writer, msg_member_name(MEMBER_MATCH_TIME), head->match_ns);
     /* Other types write the version as one of their values. */
     if (head->version.size > 0 && head->type == MSG_BOOK_CHANGE)
         json_write_member_bytes(writer, "version", head->version);
-    member_optional(writer, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
+    member_optional(writer, JSON_NAME("unknown_fields"), head->unknown_fields != 0,
+                    head->unknown_fields);
     message_json_entries(writer, m);
 }
 
@@ -248,11 +269,11 @@ void message_json_raw(json_writer *writer, const topic_match *topic, td_bytes ex
     const topic_match *known = topic->row == NULL ? &NONE : topic;
     TD_ASSERT(why->reason != DECODE_OK);
     json_write_member_text(writer, "type", msg_type_name(MSG_RAW));
-    member_text_or_null(writer, "topic", known->topic);
-    member_text_or_null(writer, "symbol", known->symbol);
+    member_text_or_null(writer, JSON_NAME("topic"), known->topic);
+    member_text_or_null(writer, JSON_NAME("symbol"), known->symbol);
     json_write_member_object_begin(writer, "error");
     json_write_member_text(writer, "reason", decode_reason_name(why->reason));
-    member_text_or_null(writer, "topic", exchange_topic);
+    member_text_or_null(writer, JSON_NAME("topic"), exchange_topic);
     json_write_member_u64(writer, "offset", why->offset);
     json_write_member_text(writer, "field", why->field);
     json_write_object_end(writer);

@@ -9,13 +9,19 @@
 /* Write feed, line, shard, conn, ordinal and recv_ns into an object that the caller has opened. */
 static inline void frame_json_position(json_writer *json, const frame_ref *frame)
 {
-    json_write_member_text(json, "feed", frame->channel->info.feed);
+    json_write_raw_key(json, JSON_NAME("feed"));
+    json_write_text(json, frame->channel->info.feed);
     const frame_conn *conn = frame_own_conn(frame);
-    json_write_member_u64(json, "line", conn->line);
-    json_write_member_u64(json, "shard", conn->shard);
-    json_write_member_u64(json, "conn", conn->number);
-    json_write_member_u64(json, "ordinal", frame->ordinal);
-    json_write_member_u64(json, "recv_ns", frame->recv_ns);
+    json_write_raw_key(json, JSON_NAME("line"));
+    json_write_u64(json, conn->line);
+    json_write_raw_key(json, JSON_NAME("shard"));
+    json_write_u64(json, conn->shard);
+    json_write_raw_key(json, JSON_NAME("conn"));
+    json_write_u64(json, conn->number);
+    json_write_raw_key(json, JSON_NAME("ordinal"));
+    json_write_u64(json, frame->ordinal);
+    json_write_raw_key(json, JSON_NAME("recv_ns"));
+    json_write_u64(json, frame->recv_ns);
     if (frame->is_doubtful)
         json_write_member_bool(json, "possible_copy", 1);
 }

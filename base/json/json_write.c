@@ -6,27 +6,9 @@
 #include "base/assert.h"
 #include "base/utf8.h"
 
-/* Kind and state of an open container: bits of json_writer.frames. */
-enum {
-    FRAME_OBJECT = 1 << 0,    /* else an array */
-    FRAME_NOT_EMPTY = 1 << 1, /* a comma comes before the next member */
-    FRAME_KEY_OPEN = 1 << 2,  /* a key was written, its value is due */
-};
-
-/* Reserve the next size bytes of output; NULL after the first failure. All output uses it. */
-static inline uint8_t *reserve(json_writer *writer, size_t size)
-{
-    td_buf *out = writer->out;
-    if (TD_UNLIKELY(writer->rc != TD_OK))
-        return NULL;
-    if (TD_UNLIKELY(size > out->capacity - out->size))
-        writer->rc = td_buf_reserve(out, size, &writer->err);
-    return TD_LIKELY(writer->rc == TD_OK) ? out->data + out->size : NULL;
-}
-
 static inline void put(json_writer *writer, const void *bytes, size_t size)
 {
-    uint8_t *to = size == 0 ? NULL : reserve(writer, size);
+    uint8_t *to = size == 0 ? NULL : json_write_space(writer, size);
     if (to == NULL)
         return;
     memcpy(to, bytes, size);
@@ -35,7 +17,7 @@ static inline void put(json_writer *writer, const void *bytes, size_t size)
 
 static inline void put_char(json_writer *writer, char c)
 {
-    uint8_t *to = reserve(writer, 1);
+    uint8_t *to = json_write_space(writer, 1);
     if (to == NULL)
         return;
     *to = (uint8_t)c;
@@ -121,7 +103,7 @@ static uint8_t *place_plain(uint8_t *to, td_bytes text)
 /* Write a string with its quotes. Runs of unescaped characters are copied together. */
 static void put_string(json_writer *writer, td_bytes text)
 {
-    uint8_t *to = reserve(writer, text.size + 2);
+    uint8_t *to = json_write_space(writer, text.size + 2);
     uint8_t *end = to == NULL ? NULL : place_plain(to, text);
     if (TD_LIKELY(end != NULL)) {
         writer->out->size += (size_t)(end - to);
@@ -158,14 +140,14 @@ static inline void value_begins(json_writer *writer)
         return;
     }
     uint8_t *frame = &writer->frames[writer->depth - 1];
-    if (*frame & FRAME_OBJECT) {
-        TD_ASSERT(*frame & FRAME_KEY_OPEN);
-        *frame &= (uint8_t)~FRAME_KEY_OPEN;
+    if (*frame & JSON_IN_OBJECT) {
+        TD_ASSERT(*frame & JSON_KEY_OPEN);
+        *frame &= (uint8_t)~JSON_KEY_OPEN;
         return;
     }
-    if (*frame & FRAME_NOT_EMPTY)
+    if (*frame & JSON_NOT_EMPTY)
         put_char(writer, ',');
-    *frame |= FRAME_NOT_EMPTY;
+    *frame |= JSON_NOT_EMPTY;
 }
 
 static inline void value_ends(json_writer *writer)
@@ -214,8 +196,8 @@ static void container_end(json_writer *writer, uint8_t frame, char bracket)
 {
     TD_ASSERT(writer->depth > 0);
     uint8_t open = writer->frames[writer->depth - 1];
-    TD_ASSERT((open & FRAME_OBJECT) == frame);
-    TD_ASSERT(!(open & FRAME_KEY_OPEN));
+    TD_ASSERT((open & JSON_IN_OBJECT) == frame);
+    TD_ASSERT(!(open & JSON_KEY_OPEN));
     writer->depth--;
     put_char(writer, bracket);
     value_ends(writer);
@@ -223,12 +205,12 @@ static void container_end(json_writer *writer, uint8_t frame, char bracket)
 
 void json_write_object_begin(json_writer *writer)
 {
-    container_begin(writer, FRAME_OBJECT, '{');
+    container_begin(writer, JSON_IN_OBJECT, '{');
 }
 
 void json_write_object_end(json_writer *writer)
 {
-    container_end(writer, FRAME_OBJECT, '}');
+    container_end(writer, JSON_IN_OBJECT, '}');
 }
 
 void json_write_array_begin(json_writer *writer)
@@ -245,11 +227,11 @@ void json_write_key_bytes(json_writer *writer, td_bytes key)
 {
     TD_ASSERT(writer->depth > 0);
     uint8_t *frame = &writer->frames[writer->depth - 1];
-    TD_ASSERT(*frame & FRAME_OBJECT);
-    TD_ASSERT(!(*frame & FRAME_KEY_OPEN));
-    int has_comma = (*frame & FRAME_NOT_EMPTY) != 0;
-    *frame |= FRAME_NOT_EMPTY | FRAME_KEY_OPEN;
-    uint8_t *to = reserve(writer, key.size + 4);
+    TD_ASSERT(*frame & JSON_IN_OBJECT);
+    TD_ASSERT(!(*frame & JSON_KEY_OPEN));
+    int has_comma = (*frame & JSON_NOT_EMPTY) != 0;
+    *frame |= JSON_NOT_EMPTY | JSON_KEY_OPEN;
+    uint8_t *to = json_write_space(writer, key.size + 4);
     if (TD_LIKELY(to != NULL)) {
         *to = ',';
         uint8_t *end = place_plain(to + has_comma, key);
@@ -263,17 +245,6 @@ void json_write_key_bytes(json_writer *writer, td_bytes key)
         put_char(writer, ',');
     put_string(writer, key);
     put_char(writer, ':');
-}
-
-void json_write_raw_key(json_writer *writer, td_bytes text)
-{
-    TD_ASSERT(writer->depth > 0);
-    uint8_t *frame = &writer->frames[writer->depth - 1];
-    TD_ASSERT((*frame & (FRAME_OBJECT | FRAME_KEY_OPEN)) == FRAME_OBJECT);
-    if (*frame & FRAME_NOT_EMPTY)
-        put_char(writer, ',');
-    *frame |= FRAME_NOT_EMPTY | FRAME_KEY_OPEN;
-    put(writer, text.data, text.size);
 }
 
 void json_write_key(json_writer *writer, const char *key)
@@ -320,27 +291,14 @@ void json_write_text(json_writer *writer, const char *text)
         json_write_bytes(writer, td_bytes_str(text));
 }
 
-/* 00 to 99. */
-static const char PAIRS[] = "0001020304050607080910111213141516171819202122232425262728293031323334"
-                            "3536373839404142434445464748495051525354555657585960616263646566676869"
-                            "707172737475767778798081828384858687888990919293949596979899";
-
-/* Write digits in pairs from the end, then the sign. */
 static void put_integer(json_writer *writer, uint64_t magnitude, int is_negative)
 {
-    char text[24];
-    char *at = text + sizeof text;
-    for (; magnitude >= 100; magnitude /= 100) {
-        at -= 2;
-        memcpy(at, &PAIRS[magnitude % 100 * 2], 2);
-    }
-    *--at = (char)('0' + magnitude % 10);
-    if (magnitude >= 10)
-        *--at = (char)('0' + magnitude / 10);
+    char text[TD_DECIMAL_TEXT_BYTES];
+    char *end = text + sizeof text;
+    char *at = td_digits_write(end, magnitude);
     if (is_negative)
         *--at = '-';
-    TD_ASSERT(at >= text);
-    put_value(writer, at, (size_t)(text + sizeof text - at));
+    put_value(writer, at, (size_t)(end - at));
 }
 
 void json_write_i64(json_writer *writer, int64_t value)
@@ -356,7 +314,7 @@ void json_write_u64(json_writer *writer, uint64_t value)
 void json_write_decimal(json_writer *writer, td_decimal value)
 {
     value_begins(writer);
-    char *to = (char *)reserve(writer, TD_DECIMAL_TEXT_BYTES + 2);
+    char *to = (char *)json_write_space(writer, TD_DECIMAL_TEXT_BYTES + 2);
     if (TD_LIKELY(to != NULL)) {
         to[0] = '"';
         size_t size = td_decimal_format(value, to + 1);

@@ -13,21 +13,42 @@
 #define TD_JSON_WRITE_H
 
 #include <stdint.h>
+#include <string.h>
 
+#include "base/assert.h"
+#include "base/attr.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/decimal.h"
 #include "base/err.h"
 #include "base/limits.h"
 
+/* Kind and state of an open container: bits of json_writer.frames. */
+enum {
+    JSON_IN_OBJECT = 1 << 0, /* else an array */
+    JSON_NOT_EMPTY = 1 << 1, /* a comma comes before the next member */
+    JSON_KEY_OPEN = 1 << 2,  /* a key was written, its value is due */
+};
+
 typedef struct json_writer {
     td_buf *out;
     td_err err;                       /* of the first failure */
     td_result rc;                     /* TD_OK, or the first failure */
     uint32_t depth;                   /* open objects and arrays */
-    uint8_t frames[LIMIT_JSON_DEPTH]; /* their kinds and states (json_write.c) */
+    uint8_t frames[LIMIT_JSON_DEPTH]; /* their kinds and states */
     uint8_t is_complete;              /* 1: a whole value was written at depth 0 */
 } json_writer;
+
+/* Reserve the next size bytes of output, for the functions below; NULL after the first failure. */
+static inline uint8_t *json_write_space(json_writer *writer, size_t size)
+{
+    td_buf *out = writer->out;
+    if (TD_UNLIKELY(writer->rc != TD_OK))
+        return NULL;
+    if (TD_UNLIKELY(size > out->capacity - out->size))
+        writer->rc = td_buf_reserve(out, size, &writer->err);
+    return TD_LIKELY(writer->rc == TD_OK) ? out->data + out->size : NULL;
+}
 
 /* Start one JSON value at the end of out, which is borrowed until json_write_end(). */
 void json_write_begin(json_writer *writer, td_buf *out);
@@ -46,9 +67,32 @@ void json_write_array_end(json_writer *writer);
 void json_write_key(json_writer *writer, const char *key);
 void json_write_key_bytes(json_writer *writer, td_bytes key);
 
-/* Copy members and the next key, up to its colon, as unchecked JSON text: for text that is written
- * thousands of times. */
-void json_write_raw_key(json_writer *writer, td_bytes text);
+/* Copy whole members of the open object as unchecked JSON text: for text that is written thousands
+ * of times. */
+static inline void json_write_raw_members(json_writer *writer, td_bytes text)
+{
+    TD_ASSERT(writer->depth > 0);
+    uint8_t *frame = &writer->frames[writer->depth - 1];
+    TD_ASSERT((*frame & (JSON_IN_OBJECT | JSON_KEY_OPEN)) == JSON_IN_OBJECT);
+    const size_t comma = (*frame & JSON_NOT_EMPTY) != 0;
+    *frame |= JSON_NOT_EMPTY;
+    uint8_t *to = json_write_space(writer, text.size + 1);
+    if (TD_UNLIKELY(to == NULL))
+        return;
+    *to = ',';
+    memcpy(to + comma, text.data, text.size);
+    writer->out->size += comma + text.size;
+}
+
+/* Likewise, of the next key with its colon. A literal costs a fifth of json_write_key. */
+static inline void json_write_raw_key(json_writer *writer, td_bytes text)
+{
+    json_write_raw_members(writer, text);
+    writer->frames[writer->depth - 1] |= JSON_KEY_OPEN;
+}
+
+/* A member's name for json_write_raw_key, from a literal that needs no escapes. */
+#define JSON_NAME(name) td_bytes_of("\"" name "\":", sizeof("\"" name "\":") - 1)
 
 /* Write a string, escaped. NULL text writes null. */
 void json_write_text(json_writer *writer, const char *text);

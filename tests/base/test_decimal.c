@@ -1,8 +1,10 @@
 /* Decimals. Expected values: Python's decimal module (python3 -c "from decimal import *; ..."), and
  * for the grammar and the limits the contract in base/decimal.h. */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -206,6 +208,26 @@ static void test_format_whole(void **state)
     }
 }
 
+/* Each number of digits, with each digit beside each border between the ways of writing. */
+static void test_digits_write(void **state)
+{
+    (void)state;
+    char text[24];
+    char expected[24];
+    for (uint64_t power = 1;; power *= 10) {
+        for (uint64_t digit = 1; digit <= 9; digit++)
+            for (uint64_t i = 0; i < 5; i++) {
+                const uint64_t number = power * digit + (i - 2) * (power / 7 + 1);
+                char *from = td_digits_write(text + sizeof text, number);
+                const int size = snprintf(expected, sizeof expected, "%" PRIu64, number);
+                assert_int_equal(text + sizeof text - from, size);
+                assert_memory_equal(from, expected, (size_t)size);
+            }
+        if (power > UINT64_MAX / 10)
+            break;
+    }
+}
+
 static void test_compare_and_rescale(void **state)
 {
     (void)state;
@@ -343,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_parse_a_million_digits),
         cmocka_unit_test(test_shortest_and_format),
         cmocka_unit_test(test_format_whole),
+        cmocka_unit_test(test_digits_write),
         cmocka_unit_test(test_compare_and_rescale),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_ranges),
