@@ -234,6 +234,19 @@ static void note_time(const decode_plan *p, msg_head *head)
         head->exchange_ns = (uint64_t)*number * p->number_unit_ns;
 }
 
+/* Decode a frame on the fast path, if it can read it. */
+static int try_fast(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
+                    message *out)
+{
+    decode_plan *p = plan_cache_get(&d->plans, topic->row);
+    d->fast.wants_whole = path == DECODE_PATH_WHOLE;
+    if (path == DECODE_PATH_ROWS || !p->is_fast || !decode_fast(&d->fast, p, topic, frame, out))
+        return 0;
+    if (TD_UNLIKELY(p->number_unit_ns != 0))
+        note_time(p, &out->head);
+    return 1;
+}
+
 /* decoder_decode() for an uncompressed frame. */
 static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                         message *out, decode_error *why)
@@ -241,15 +254,10 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
     decode_plan *p = plan_cache_get(&d->plans, topic->row);
     msg_type type = topic->row->type;
     int is_struct = type == MSG_BOOK_CHANGE || type == MSG_TRADE;
-    int is_hot = is_struct && path != DECODE_PATH_ROWS;
-    d->fast.wants_whole = path == DECODE_PATH_WHOLE;
     /* If the fast path refuses a frame, decode_rows() decodes it or reports the error. */
-    if (is_hot && p->is_fast && decode_fast(&d->fast, p, topic, frame, out)) {
-        if (TD_UNLIKELY(p->number_unit_ns != 0))
-            note_time(p, &out->head);
+    if (try_fast(d, topic, frame, path, out))
         return 1;
-    }
-    d->slow_count += (uint64_t)is_hot;
+    d->slow_count += (uint64_t)(is_struct && path != DECODE_PATH_ROWS);
     if (!decode_rows(&d->rows, d->parser, p, topic, frame, out, why)) {
         TD_ASSERT(why->reason != DECODE_OK);
         return 0;
@@ -284,6 +292,8 @@ static __attribute__((noinline)) int decode_other(decoder *d, const topic_match 
         return refuse_compressed(whole, rc, why);
     if (topic->row == NULL)
         return refuse_unknown(d, topic, frame, why);
+    if (topic->row->list != NULL && frame.size > 0 && try_fast(d, topic, frame, path, out))
+        return 1;
     const uint8_t *given = frame.data;
     read_form(d, topic, &frame);
     int is_decoded = decode_plain(d, topic, frame, path, out, why);

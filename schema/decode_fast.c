@@ -1,8 +1,8 @@
-/* The fast path: one pass over the bytes, from the frame's object along the path to its entries to
- * each entry's fields, with all checks. It reads frames only in the usual form, and refuses frames
- * with white space, escapes, entries before the kind, lists in another order than the row's, or
- * malformed JSON; decode_rows.c then reads these frames and reports errors. The two decoders give
- * the same message for a frame that both accept.
+/* The fast path: one pass over the bytes, from the frame's object or list along the path to its
+ * entries to each entry's fields, with all checks. It reads frames only in the usual form, and
+ * refuses frames with white space, escapes, entries before the kind, lists in another order than
+ * the row's, or malformed JSON; decode_rows.c then reads these frames and reports errors. The two
+ * decoders give the same message for a frame that both accept.
  *
  * The reason for a separate path without the JSON reader's index: instructions per frame,
  * by callgrind, for the simulated exchange's frames (seed 7, some 400 bytes, books and trades):
@@ -21,9 +21,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/time_text.h"
 #include "schema/decode_value.h"
+#include "schema/list_frame.h"
 #include "schema/scan.h"
-#include "schema/topic_parts.h"
 
 /* ---- keys and values that only this path reads ---- */
 
@@ -144,36 +145,153 @@ static inline const uint8_t *scan_key(key_set *set, uint32_t place, const uint8_
 
 /* ---- an entry ---- */
 
-typedef struct fast_frame {
+typedef struct fast_frame fast_frame;
+
+/* A function that reads one entry: the object or array at p. */
+typedef const uint8_t *fast_entry(fast_frame *h, const uint8_t *p, const items_row *items);
+
+struct fast_frame {
     fast_decoder *d;
     decode_plan *p;
     const topic_match *topic;
     const uint8_t *end; /* end of the frame's text */
+    fast_entry *entry;
+    const plan_node *node; /* with the entries that are read */
     msg_head head;
-    const key_word *symbol; /* the topic's symbol, to compare with each entry's symbol */
-    size_t count;           /* number of entries so far */
-    uint64_t extra_fields;  /* the plan's extra_fields if the frame is decoded whole; otherwise 0 */
-    uint64_t entry_seen;    /* a bit for each field in the last of d->items */
-    size_t item_count;      /* number of d->items */
-    size_t value_count;     /* number of d->values */
-    uint32_t envelope_seen; /* a bit for each field in d->envelope */
-} fast_frame;
+    cached_topic *own;     /* the topic, to compare with the frame's and with each entry's symbol */
+    size_t count;          /* number of entries so far */
+    uint64_t extra_fields; /* the plan's extra_fields if the frame is decoded whole; otherwise 0 */
+    uint64_t entry_seen;   /* a bit for each field in the last of d->items */
+    uint64_t slots_filled; /* a bit for each of d->slots that has a value */
+    size_t item_count;     /* number of d->items */
+    size_t value_count;    /* number of d->values */
+    uint32_t envelope_seen; /* a bit for each field of the envelope */
+    uint32_t envelope_kept; /* a bit for each value in d->envelope */
+    uint32_t items_seen;    /* a bit for each of the row's items */
+    int last_items; /* index of the row's items read last, because lists must be in the row's order
+                     */
+    uint8_t parts_seen; /* number of parts of the topic found in other members */
+    uint8_t has_topic;
+    uint8_t has_kind;
+    uint8_t keeps_envelope; /* 1: the message has the values of the envelope */
+};
 
-/* ---- members without a place in the plain struct, if the frame is decoded whole ---- */
+/* 1 if the size bytes at a equal those at b. */
+static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    if (size < 8)
+        return memcmp(a, b, size) == 0;
+    uint64_t differs = key_load(a + size - 8) ^ key_load(b + size - 8);
+    for (size_t i = 0; i + 8 < size; i += 8)
+        differs |= key_load(a + i) ^ key_load(b + i);
+    return differs == 0;
+}
 
-/* Read a field's value, whose text is from p to after. Returns NULL if the frame must be left to
- * decode_rows(). */
-static const uint8_t *read_extra(const field_row *field, const uint8_t *p, const uint8_t *after,
+/* Read a time in RFC 3339, UTC. Most are of the same second as the one before. */
+static const uint8_t *scan_date_time(fast_frame *h, const uint8_t *p, uint64_t *ns)
+{
+    static const uint32_t PLACE_NS[] = {0,     100000000, 10000000, 1000000, 100000,
+                                        10000, 1000,      100,      10,      1};
+    fast_decoder *d = h->d;
+    uint64_t fraction = 0;
+    size_t places = 0;
+    const uint8_t *text = p + 1;
+    if (text + FAST_SECOND_BYTES >= h->end)
+        return NULL;
+    if (!bytes_are(text, d->second, FAST_SECOND_BYTES)) {
+        uint8_t whole[FAST_SECOND_BYTES + 1];
+        memcpy(whole, text, FAST_SECOND_BYTES);
+        whole[FAST_SECOND_BYTES] = 'Z';
+        if (td_time_parse_rfc3339(td_bytes_of(whole, sizeof whole), &d->second_ns, NULL) != TD_OK)
+            return NULL;
+        memcpy(d->second, text, FAST_SECOND_BYTES);
+    }
+    p = text + FAST_SECOND_BYTES;
+    if (*p == '.') {
+        p = scan_digits(p + 1, &fraction, &places);
+        if (places == 0 || places >= sizeof PLACE_NS / sizeof *PLACE_NS)
+            return NULL;
+        fraction *= PLACE_NS[places];
+    }
+    *ns = d->second_ns + fraction;
+    return *p == 'Z' && p[1] == '"' && *ns <= (uint64_t)INT64_MAX ? p + 2 : NULL;
+}
+
+static inline const uint8_t *fast_time(fast_frame *h, uint64_t unit_ns, const uint8_t *p,
+                                       uint64_t *ns)
+{
+    if (*p == '"' && p[5] == '-')
+        return scan_date_time(h, p, ns);
+    return unit_ns != 0 ? scan_time(p, unit_ns, ns) : NULL;
+}
+
+/* Read a value of any form. */
+static const uint8_t *scan_other_value(fast_frame *h, const field_row *field, const uint8_t *p,
+                                       msg_value *out)
+{
+    const size_t quotes = *p == '"';
+    const uint8_t *after = scan_scalar(p, h->end);
+    decode_reason ignored;
+    if (after == NULL || after > h->end)
+        return NULL;
+    const td_bytes text = td_bytes_of(p + quotes, (size_t)(after - p) - 2 * quotes);
+    out->type = VALUE_ABSENT;
+    if (quotes != 0 ? field->type != FIELD_ANY_SIDE && value_is_empty(text) : *p == 'n')
+        return after;
+    if (field->type == FIELD_JSON) {
+        out->type = VALUE_JSON;
+        out->as.text = td_bytes_of(p, (size_t)(after - p));
+        return after;
+    }
+    if (quotes == 0 && !(*p == 't' || *p == 'f' ? field_may_be_bool(field->type)
+                                                : field_may_be_number(field->type)))
+        return NULL;
+    return decode_text(field, text, out, &ignored) &&
+                   (out->type != VALUE_BIG_DECIMAL || h->p->form == FORM_RECORD)
+               ? after
+               : NULL;
+}
+
+/* Read the value of a field, as decode_field() does. */
+static const uint8_t *scan_field(fast_frame *h, const field_row *field, const uint8_t *p,
                                  msg_value *out)
 {
-    decode_reason ignored;
-    size_t quotes = *p == '"';
-    if (after == NULL)
-        return NULL;
-    td_bytes text = td_bytes_of(p + quotes, (size_t)(after - p) - 2 * quotes);
+    const uint8_t *after = NULL;
     out->member = field->member;
-    return !value_is_empty(text) && decode_text(field, text, out, &ignored) ? after : NULL;
+    out->is_scale_assumed = 0;
+    if (field->type == FIELD_DECIMAL && field->scale_e10 == 0 &&
+        !(field->flags & FIELD_SCALE_VARIES)) {
+        out->type = VALUE_DECIMAL;
+        after = scan_decimal(p, &out->as.decimal.mantissa, &out->as.decimal.scale);
+    } else if (field->type == FIELD_TIME) {
+        out->type = VALUE_TIME_NS;
+        after = fast_time(h, field_unit_ns(field->unit), p, &out->as.time_ns);
+    } else if (field->type == FIELD_INTEGER && !(field->flags & FIELD_NEXT_NUMBER)) {
+        out->type = VALUE_INTEGER;
+        after = scan_integer(p, &out->as.integer);
+    }
+    return TD_LIKELY(after != NULL) ? after : scan_other_value(h, field, p, out);
 }
+
+/* Read a whole number, as decode_field() does. */
+static inline const uint8_t *fast_integer(fast_frame *h, const field_row *field, const uint8_t *p,
+                                          int64_t *out)
+{
+    msg_value value;
+    const uint8_t *after = scan_integer(p, out);
+    if (TD_LIKELY(after != NULL)) {
+        if (field->flags & FIELD_NEXT_NUMBER)
+            *out = field_number_below(*out);
+        return after;
+    }
+    after = scan_other_value(h, field, p, &value);
+    if (after == NULL || value.type != VALUE_INTEGER)
+        return NULL;
+    *out = value.as.integer;
+    return after;
+}
+
+/* ---- members without a place in the plain struct ---- */
 
 /* Append entries without values until there are count entries. */
 static void reach_items(fast_frame *h, size_t count)
@@ -185,43 +303,67 @@ static void reach_items(fast_frame *h, size_t count)
     }
 }
 
-/* Add a value that the plain struct has no place for. Returns NULL if the entry's values are not in
- * the row's order; decode_rows() then reads the frame and sorts them. */
-static const uint8_t *add_extra(fast_frame *h, uint32_t field, const uint8_t *p,
-                                const uint8_t *after)
+/* Add a value that the plain struct has no place for, to those of the entry in the row's order. */
+static void add_extra(fast_frame *h, uint32_t field, const msg_value *value)
 {
     fast_decoder *d = h->d;
     reach_items(h, h->count + 1);
-    if (h->entry_seen >> field != 0)
-        return NULL;
-    h->entry_seen |= UINT64_C(1) << field;
     td_array_ensure((void **)&d->values, &d->value_capacity, h->value_count, sizeof *d->values);
+    const size_t later = (size_t)__builtin_popcountll(h->entry_seen >> field);
+    msg_value *at = &d->values[h->value_count++ - later];
+    memmove(at + 1, at, later * sizeof *at);
+    *at = *value;
+    h->entry_seen |= UINT64_C(1) << field;
     d->items[h->count].value_count++;
-    return read_extra(&h->p->row->fields[field], p, after, &d->values[h->value_count++]);
 }
 
-/* Called after each field that the plain struct has no place for; the field's value is from p to
- * after. Adds the value if the frame is decoded whole. */
-static inline const uint8_t *keep_extra(fast_frame *h, uint32_t field, const uint8_t *p,
-                                        const uint8_t *after)
+/* 1 if a field that the plain struct has no place for is kept: the frame is decoded whole. */
+static inline int keeps_extra(const fast_frame *h, uint32_t field)
 {
-    return TD_LIKELY((h->extra_fields >> field & 1) == 0) ? after : add_extra(h, field, p, after);
+    return (h->extra_fields >> field & 1) != 0;
 }
 
-/* Set the message's pointers to the values, which do not move any more. */
-static const msg_extra *publish_extra(fast_frame *h)
+/* Read a field that the plain struct has no place for. Its value is kept if the frame is decoded
+ * whole. */
+static const uint8_t *read_extra(fast_frame *h, uint32_t field, const uint8_t *p)
+{
+    msg_value value;
+    p = scan_field(h, &h->p->row->fields[field], p, &value);
+    if (p == NULL)
+        return NULL;
+    if (value.type == VALUE_ABSENT)
+        return (h->p->required_fields >> field & 1) != 0 ? NULL : p;
+    /* The time of a book is the latest of its levels. */
+    if (field == h->p->time_field && value.as.time_ns > h->head.exchange_ns)
+        h->head.exchange_ns = value.as.time_ns;
+    if (TD_UNLIKELY(keeps_extra(h, field)))
+        add_extra(h, field, &value);
+    return p;
+}
+
+/* Set the entries' pointers to their values, and move those of the envelope together: none of them
+ * moves any more. Returns the number of the envelope's. */
+static size_t publish_values(fast_frame *h)
 {
     fast_decoder *d = h->d;
     const msg_value *values = d->values;
     size_t envelope_count = 0;
-    if (h->value_count == 0 && h->envelope_seen == 0)
-        return NULL;
-    for (uint32_t i = 0; h->envelope_seen >> i != 0; i++)
-        if (h->envelope_seen >> i & 1)
+    for (uint32_t i = 0; h->envelope_kept >> i != 0; i++)
+        if (h->envelope_kept >> i & 1)
             d->envelope[envelope_count++] = d->envelope[i];
-    reach_items(h, h->count);
-    for (size_t i = 0; i < h->count; values += d->items[i++].value_count)
+    for (size_t i = 0; values != NULL && i < h->item_count; values += d->items[i++].value_count)
         d->items[i].values = values;
+    return envelope_count;
+}
+
+/* What the plain structs of the message lack. */
+static const msg_extra *publish_extra(fast_frame *h)
+{
+    fast_decoder *d = h->d;
+    if (h->value_count == 0 && h->envelope_kept == 0)
+        return NULL;
+    reach_items(h, h->count);
+    const size_t envelope_count = publish_values(h);
     d->extra = (msg_extra){d->envelope, envelope_count, d->items};
     return &d->extra;
 }
@@ -239,33 +381,48 @@ static inline int has_next_member(const uint8_t **p, const uint8_t *end)
     return *at == ',';
 }
 
-/* A function that reads a field's value, which is at p, into the entry (a msg_level or msg_trade).
- */
+/* A function that reads a field's value, which is at p, into the entry: a
+ * msg_level, a msg_trade, or the slots of a record. */
 typedef const uint8_t *fast_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p,
                                   void *entry);
 
+static const uint8_t *walk_other_target(fast_frame *h, plan_target target, const uint8_t *p);
+
+/* Skip a member of an entry that is no field, or read it: the entry may have values of the envelope
+ * inside. key is at the key's quote. */
+static const uint8_t *read_other_member(fast_frame *h, const uint8_t *key, const uint8_t *p)
+{
+    const key_set *keys = &h->node->keys;
+    for (uint32_t i = 0; i < keys->count; i++)
+        if (key_is(&keys->keys[i], key + 1))
+            return h->node->has_values ? walk_other_target(h, h->node->targets[i], p) : NULL;
+    h->head.unknown_fields++;
+    return scan_value(p, h->end, UNKNOWN_DEPTH);
+}
+
 /* The rest of fast_fields() from the first field that is not in the row's order. p is at the
  * object's brace, or at the comma after the fields that were read. */
-static inline __attribute__((always_inline)) const uint8_t *
+static __attribute__((noinline)) const uint8_t *
 fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
 {
-    uint32_t place = 0;
+    uint32_t place = (uint32_t)__builtin_popcountll(*seen);
     if (*p != (*seen == 0 ? '{' : ','))
         return NULL;
     p++;
     do {
         uint32_t field;
-        p = p < h->end ? scan_key(&h->p->entry, place++, p, h->end, &field) : NULL;
+        const uint8_t *key = p;
+        p = p < h->end ? scan_key(&h->p->entry, place, p, h->end, &field) : NULL;
         if (p == NULL || p >= h->end)
             return NULL;
         if (field == KEY_NONE) {
-            h->head.unknown_fields++;
-            p = scan_scalar(p, h->end);
+            p = read_other_member(h, key, p);
             continue;
         }
         if (*seen & (UINT64_C(1) << field))
             return NULL;
         *seen |= UINT64_C(1) << field;
+        place = field + 1; /* a frame may lack fields, but the others are in the row's order */
         p = value(h, field, (fast_role)h->p->role_of[field], p, entry);
     } while (has_next_member(&p, h->end));
     return p;
@@ -295,12 +452,47 @@ fast_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uin
     return fast_other_fields(h, p, value, entry, seen);
 }
 
+/* Read the fields of the array at p. */
+static inline __attribute__((always_inline)) const uint8_t *
+fast_places(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
+{
+    uint32_t place = 0;
+    do {
+        p++;
+        if (p >= h->end)
+            return NULL;
+        const uint32_t field = place < TOPIC_FIELDS_MAX ? h->p->field_at[place] : KEY_NONE;
+        place++;
+        if (TD_UNLIKELY(field == KEY_NONE)) {
+            h->head.unknown_fields++;
+            p = scan_value(p, h->end, UNKNOWN_DEPTH);
+        } else {
+            *seen |= UINT64_C(1) << field;
+            p = value(h, field, (fast_role)h->p->role_of[field], p, entry);
+        }
+        if (TD_UNLIKELY(p == NULL || p >= h->end))
+            return NULL;
+    } while (*p == ',');
+    return *p == ']' ? p + 1 : NULL;
+}
+
+/* Read an entry. Returns NULL also if it lacks a required field. */
+static inline __attribute__((always_inline)) const uint8_t *
+read_entry(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
+{
+    *seen = 0;
+    p = h->p->is_positional ? fast_places(h, p, value, entry, seen)
+                            : fast_fields(h, p, value, entry, seen);
+    return (h->p->required_fields & ~*seen) == 0 ? p : NULL;
+}
+
 /* Compare an entry's symbol with the topic's. A different symbol is counted and stored in *foreign.
  */
 static inline const uint8_t *fast_symbol(fast_frame *h, const uint8_t *p, td_bytes *foreign)
 {
-    if (TD_LIKELY(*p == '"' && h->symbol->bytes <= SCAN_KEY_BYTES_MAX && key_is(h->symbol, p + 1)))
-        return p + h->symbol->bytes + 2;
+    if (TD_LIKELY(*p == '"' && h->own->symbol.bytes <= SCAN_KEY_BYTES_MAX &&
+                  key_is(&h->own->symbol, p + 1)))
+        return p + h->own->symbol.bytes + 2;
     td_bytes text;
     p = scan_text(p, h->end, &text);
     if (p != NULL && !td_bytes_equal(text, h->topic->symbol)) {
@@ -310,13 +502,27 @@ static inline const uint8_t *fast_symbol(fast_frame *h, const uint8_t *p, td_byt
     return p;
 }
 
+/* Read a side in any form. */
+static const uint8_t *scan_other_side(fast_frame *h, uint32_t field, const uint8_t *p,
+                                      uint8_t *side)
+{
+    const field_row *row = &h->p->row->fields[field];
+    msg_value value;
+    p = scan_other_value(h, row, p, &value);
+    if (p == NULL || value.type != VALUE_SIDE)
+        return NULL;
+    *side = value.as.side;
+    return p;
+}
+
 /* ---- levels: each symbol has a hundred frames per second, with some five levels each ---- */
 
 /* Read one field of a level. */
-static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fast_role role,
-                                              const uint8_t *p, void *entry)
+static inline __attribute__((always_inline)) const uint8_t *
+read_level_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p, void *entry)
 {
     msg_level *level = entry;
+    const uint8_t *after;
     td_bytes foreign; /* not used: a foreign symbol is only counted */
     switch (role) {
     case ROLE_PRICE:
@@ -325,9 +531,20 @@ static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fas
         return scan_decimal(p, &level->size, &level->size_scale);
     case ROLE_SIDE:
         return scan_side(p, &level->side);
+    case ROLE_OTHER_SIDE:
+        return scan_other_side(h, field, p, &level->side);
     case ROLE_SYMBOL:
-        return keep_extra(h, field, p, fast_symbol(h, p, &foreign));
+        if (TD_LIKELY(!keeps_extra(h, field)))
+            return fast_symbol(h, p, &foreign);
+        if (fast_symbol(h, p, &foreign) == NULL)
+            return NULL;
+        break;
     case ROLE_UNREAD:
+        after = keeps_extra(h, field) ? NULL : scan_unread(p, h->end);
+        if (TD_LIKELY(after != NULL))
+            return after;
+        break;
+    case ROLE_EXTRA:
     case ROLE_TIME:
     case ROLE_CROSS_SEQ:
     case ROLE_TRADE_ID:
@@ -335,37 +552,48 @@ static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fas
     case ROLE_BLOCK:
     case ROLE_SEQ:
     case ROLE_RPI:
-    case ROLE_IS_BUY:
     case ROLE_COUNT:
         break;
     }
-    /* A field that is not read, but must have a value. */
-    return keep_extra(h, field, p, scan_unread(p, h->end));
+    return read_extra(h, field, p);
+}
+
+/* Set what a level's path implies. Most deletes have no size, some have size 0 (docs/wire.md 2). In
+ * messages every delete has size 0. Returns 0 if the size is missing. */
+static inline int finish_level(const items_row *items, int has_size, msg_level *level)
+{
+    if (has_size && level->size == 0 && (items->flags & ITEMS_ZERO_DELETES))
+        level->action = ACTION_DELETE;
+    if (level->action != ACTION_DELETE)
+        return has_size;
+    level->size = 0;
+    level->size_scale = 0;
+    return 1;
+}
+
+/* The next level, with what the path of its entries implies. */
+static inline msg_level *new_level(fast_frame *h, const items_row *items)
+{
+    fast_decoder *d = h->d;
+    td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels);
+    TD_ASSERT_SLOW(h->count < d->level_capacity);
+    msg_level *level = &d->levels[h->count];
+    *level = (msg_level){
+        .action = (uint8_t)items->action,
+        .side = (uint8_t)(items->flags & ITEMS_BUY ? SIDE_BUY : SIDE_SELL),
+    };
+    return level;
 }
 
 static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const items_row *items)
 {
-    fast_decoder *d = h->d;
-    uint64_t seen = 0;
-    td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels);
-    TD_ASSERT_SLOW(*p == '{');
-    TD_ASSERT_SLOW(h->count < d->level_capacity);
-    msg_level *level = &d->levels[h->count];
-    *level = (msg_level){.action = (uint8_t)items->action};
-    p = fast_fields(h, p, read_level_value, level, &seen);
-    if (p == NULL || (h->p->required_fields & ~seen) != 0)
+    uint64_t seen;
+    msg_level *level = new_level(h, items);
+    p = read_entry(h, p, read_level_value, level, &seen);
+    if (p == NULL || !finish_level(items, (seen & h->p->size_bit) != 0, level) ||
+        (level->action != ACTION_DELETE && (h->p->required_to_set & ~seen) != 0))
         return NULL;
-    /* Most deletes have no size, some have size 0 (docs/wire.md 2). In messages every delete has
-     * size 0. */
-    int has_size = (seen & h->p->size_bit) != 0;
-    if ((items->flags & ITEMS_ZERO_DELETES) && has_size && level->size == 0)
-        level->action = ACTION_DELETE;
-    if (level->action == ACTION_DELETE) {
-        level->size = 0;
-        level->size_scale = 0;
-    } else if (!has_size) {
-        return NULL;
-    }
+    h->count++;
     return p;
 }
 
@@ -392,15 +620,8 @@ static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
  * Neither size is negative, so their sum is 0 only if both are 0. */
 static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const items_row *items)
 {
-    fast_decoder *d = h->d;
-    td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels);
+    msg_level *level = new_level(h, items);
     TD_ASSERT_SLOW(*p == '[');
-    TD_ASSERT_SLOW(h->count < d->level_capacity);
-    msg_level *level = &d->levels[h->count];
-    *level = (msg_level){
-        .action = (uint8_t)items->action,
-        .side = (uint8_t)(items->flags & ITEMS_BUY ? SIDE_BUY : SIDE_SELL),
-    };
     p = scan_decimal(p + 1, &level->price, &level->price_scale);
     if (TD_UNLIKELY(p == NULL || p >= h->end || *p != ','))
         return NULL;
@@ -409,29 +630,32 @@ static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const item
         p = add_rpi(h, p, level);
     if (TD_UNLIKELY(p == NULL || p >= h->end || *p != ']'))
         return NULL;
-    if (level->size == 0 && (items->flags & ITEMS_ZERO_DELETES)) {
-        level->action = ACTION_DELETE;
-        level->size_scale = 0;
-    }
+    (void)finish_level(items, 1, level); /* it has a size */
+    h->count++;
     return p + 1;
 }
 
 /* ---- trades: up to a thousand in a frame ---- */
 
-/* Read a side written as a boolean: true is Buy. */
-static const uint8_t *scan_is_buy(const uint8_t *p, uint8_t *side)
+/* Read an id: a text, or a number as written. */
+static inline const uint8_t *fast_id(fast_frame *h, uint32_t field, const uint8_t *p, td_bytes *id)
 {
-    int8_t is_buy = 0;
-    p = scan_bool(p, &is_buy);
-    *side = is_buy ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
+    msg_value value;
+    if (TD_LIKELY(*p == '"'))
+        return scan_text(p, h->end, id);
+    p = scan_other_value(h, &h->p->row->fields[field], p, &value);
+    if (p == NULL || value.type != VALUE_TEXT)
+        return NULL;
+    *id = value.as.text;
     return p;
 }
 
 /* Read one field of a trade. */
-static inline const uint8_t *read_trade_value(fast_frame *h, uint32_t field, fast_role role,
-                                              const uint8_t *p, void *entry)
+static inline __attribute__((always_inline)) const uint8_t *
+read_trade_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p, void *entry)
 {
     msg_trade *trade = entry;
+    const uint8_t *after;
     switch (role) {
     case ROLE_PRICE:
         return scan_decimal(p, &trade->price.mantissa, &trade->price.scale);
@@ -439,36 +663,41 @@ static inline const uint8_t *read_trade_value(fast_frame *h, uint32_t field, fas
         return scan_decimal(p, &trade->size.mantissa, &trade->size.scale);
     case ROLE_SIDE:
         return scan_side(p, &trade->side);
+    case ROLE_OTHER_SIDE:
+        return scan_other_side(h, field, p, &trade->side);
     case ROLE_SYMBOL:
         return fast_symbol(h, p, &trade->symbol);
     case ROLE_TIME:
-        return scan_time(p, h->p->time_unit_ns, &trade->exchange_ns);
+        return fast_time(h, h->p->time_unit_ns, p, &trade->exchange_ns);
     case ROLE_CROSS_SEQ:
         trade->has_cross_seq = 1;
-        return scan_integer(p, &trade->cross_seq);
+        return fast_integer(h, &h->p->row->fields[field], p, &trade->cross_seq);
     case ROLE_TRADE_ID:
-        return scan_text(p, h->end, &trade->trade_id);
+        return fast_id(h, field, p, &trade->trade_id);
     case ROLE_TICK_DIRECTION:
-        return scan_text(p, h->end, &trade->tick_direction);
+        return fast_id(h, field, p, &trade->tick_direction);
     case ROLE_BLOCK:
         return scan_bool(p, &trade->is_block_trade);
     case ROLE_SEQ:
         trade->has_seq = 1;
-        return scan_integer(p, &trade->seq);
+        return fast_integer(h, &h->p->row->fields[field], p, &trade->seq);
     case ROLE_RPI:
         return scan_bool(p, &trade->is_rpi_trade);
-    case ROLE_IS_BUY:
-        return scan_is_buy(p, &trade->side);
     case ROLE_UNREAD:
+        after = keeps_extra(h, field) ? NULL : scan_unread(p, h->end);
+        if (TD_LIKELY(after != NULL))
+            return after;
+        break;
+    case ROLE_EXTRA:
     case ROLE_COUNT:
         break;
     }
-    /* This field is skipped, for example the time in its other form. */
-    return keep_extra(h, field, p, scan_unread(p, h->end));
+    return read_extra(h, field, p);
 }
 
-/* Use sequence and time of the first trade as the frame's, if only entries have them. */
-static void note_first(fast_frame *h, const msg_trade *trade)
+/* Use sequence and time of the first trade as the frame's, if only entries have them. The first
+ * trade may have to name the topic's symbol. */
+static int note_first(fast_frame *h, const msg_trade *trade)
 {
     const topic_row *row = h->p->row;
     if (row->time_member == MEMBER_EXCHANGE_TIME && h->head.exchange_ns == 0)
@@ -481,145 +710,181 @@ static void note_first(fast_frame *h, const msg_trade *trade)
         h->head.seq = trade->seq;
         h->head.has_seq = 1;
     }
+    return h->p->symbol_field == KEY_NONE || trade->symbol.size == 0;
 }
 
 static const uint8_t *fast_trade_entry(fast_frame *h, const uint8_t *p, const items_row *items)
 {
     (void)items; /* trades have no action, and their path implies no side */
     fast_decoder *d = h->d;
-    uint64_t seen = 0;
+    uint64_t seen;
     td_array_ensure((void **)&d->trades, &d->trade_capacity, h->count, sizeof *d->trades);
-    TD_ASSERT_SLOW(*p == '{');
     TD_ASSERT_SLOW(h->count < d->trade_capacity);
     msg_trade *trade = &d->trades[h->count];
     *trade = (msg_trade){.is_block_trade = -1, .is_rpi_trade = -1};
-    p = fast_fields(h, p, read_trade_value, trade, &seen);
-    if (p == NULL || (h->p->required_fields & ~seen) != 0)
+    p = read_entry(h, p, read_trade_value, trade, &seen);
+    if (p == NULL || (h->count == 0 && !note_first(h, trade)))
         return NULL;
-    if (h->count == 0)
-        note_first(h, trade);
+    h->count++;
     return p;
+}
+
+/* ---- records: everything else, and best prices, which become levels ---- */
+
+/* Read one field of a record. */
+static inline __attribute__((always_inline)) const uint8_t *
+read_record_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p, void *entry)
+{
+    msg_value *value = (msg_value *)entry + field;
+    p = scan_field(h, &h->p->row->fields[field], p, value);
+    if (p == NULL || value->type == VALUE_ABSENT)
+        return p;
+    h->slots_filled |= UINT64_C(1) << field;
+    if (role == ROLE_SYMBOL && !td_bytes_equal(value->as.text, h->topic->symbol))
+        h->head.foreign_symbols += !h->p->has_coin;
+    return p;
+}
+
+/* The value of a field of the entry in d->slots; NULL if the field is absent. */
+static const msg_value *slot_of(const fast_frame *h, uint8_t field)
+{
+    return field != KEY_NONE && (h->slots_filled >> field & 1) ? &h->d->slots[field] : NULL;
+}
+
+/* As note_first(), of the entry in d->slots. The time of a book is the latest of its entries. */
+static int note_slots(fast_frame *h)
+{
+    const decode_plan *p = h->p;
+    if (h->count > 0 && p->form == FORM_RECORD)
+        return 1;
+    const msg_value *time = slot_of(h, p->time_field);
+    if (time != NULL && time->as.time_ns > h->head.exchange_ns &&
+        (h->head.exchange_ns == 0 || p->form == FORM_BEST))
+        h->head.exchange_ns = time->as.time_ns;
+    if (h->count > 0)
+        return 1;
+    for (size_t i = 0; i < 2; i++) {
+        const msg_value *number = slot_of(h, p->number_fields[i]);
+        uint8_t *has;
+        if (number != NULL && msg_head_place(&h->head, number->member, &has) != NULL && !*has)
+            (void)msg_head_store(&h->head, MEMBER_NONE, number); /* it has a place */
+    }
+    const msg_value *symbol = slot_of(h, p->symbol_field);
+    const msg_value *parameter = slot_of(h, p->parameter_field);
+    return (p->symbol_field == KEY_NONE ||
+            (symbol != NULL && td_bytes_equal(symbol->as.text, h->topic->symbol))) &&
+           (p->parameter_field == KEY_NONE ||
+            (parameter != NULL &&
+             td_bytes_equal(parameter->as.text, decode_plan_parameter(p, h->topic))));
+}
+
+static const uint8_t *fast_record_entry(fast_frame *h, const uint8_t *p, const items_row *items)
+{
+    fast_decoder *d = h->d;
+    uint64_t seen;
+    h->slots_filled = 0;
+    p = read_entry(h, p, read_record_value, d->slots, &seen);
+    if (p == NULL || (h->p->required_fields & ~h->slots_filled) != 0 || !note_slots(h))
+        return NULL;
+    td_array_ensure((void **)&d->items, &d->item_capacity, h->count, sizeof *d->items);
+    d->items[h->count] = (msg_item){.action = items->action,
+                                    .value_count = (size_t)__builtin_popcountll(h->slots_filled),
+                                    .fields = h->p->row->type == MSG_TICKER ? seen : 0};
+    for (uint64_t left = h->slots_filled; left != 0; left &= left - 1) {
+        td_array_ensure((void **)&d->values, &d->value_capacity, h->value_count, sizeof *d->values);
+        d->values[h->value_count++] = d->slots[__builtin_ctzll(left)];
+    }
+    h->item_count = ++h->count;
+    return p;
+}
+
+/* Add the best level of a side, if it has a price. Returns 0 if it lacks a size. */
+static int add_best(fast_frame *h, const items_row *items, msg_side side, const uint8_t fields[2])
+{
+    const msg_value *price = slot_of(h, fields[0]), *size = slot_of(h, fields[1]);
+    if (price == NULL)
+        return 1;
+    if (size == NULL)
+        return 0;
+    *new_level(h, items) = (msg_level){.price = price->as.decimal.mantissa,
+                                       .price_scale = price->as.decimal.scale,
+                                       .size = size->as.decimal.mantissa,
+                                       .size_scale = size->as.decimal.scale,
+                                       .side = (uint8_t)side,
+                                       .action = ACTION_SET};
+    h->count++;
+    return 1;
+}
+
+static const uint8_t *fast_best_entry(fast_frame *h, const uint8_t *p, const items_row *items)
+{
+    uint64_t seen;
+    h->slots_filled = 0;
+    p = read_entry(h, p, read_record_value, h->d->slots, &seen);
+    return p != NULL && (h->p->required_fields & ~h->slots_filled) == 0 && note_slots(h) &&
+                   add_best(h, items, SIDE_BUY, h->p->best_fields[SIDE_BUY]) &&
+                   add_best(h, items, SIDE_SELL, h->p->best_fields[SIDE_SELL])
+               ? p
+               : NULL;
 }
 
 /* ---- the path to the entries ---- */
 
-/* A function that reads one entry of a list: the object or array at p. */
-typedef const uint8_t *fast_entry(fast_frame *h, const uint8_t *p, const items_row *items);
-
-/* The state while the frame's nodes are read. */
-typedef struct walk {
-    fast_frame *h;
-    fast_entry *entry;
-    int last_items; /* index of the row's items read last, because lists must be in the row's order
-                     */
-    uint32_t items_seen;    /* a bit for each of the row's items */
-    uint32_t envelope_seen; /* a bit for each field of the envelope */
-    uint8_t parts_seen;     /* number of parts of the topic found in other members */
-    uint8_t has_topic;
-    uint8_t has_kind;
-} walk;
-
-/* 1 if the size bytes at a equal those at b. */
-static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
+/* Check a frame's topic that no frame had before. */
+static __attribute__((noinline)) const uint8_t *scan_new_topic(fast_frame *h, const uint8_t *p)
 {
-    if (size < 8)
-        return memcmp(a, b, size) == 0;
-    uint64_t differs = key_load(a + size - 8) ^ key_load(b + size - 8);
-    for (size_t i = 0; i + 8 < size; i += 8)
-        differs |= key_load(a + i) ^ key_load(b + i);
-    return differs == 0;
-}
-
-/* Compare the text at p with the channel's "topic.symbol", by words. Returns NULL if they differ,
- * or if this topic cannot be compared in this way; the caller then compares the topic's parts. */
-static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
-{
-    td_bytes topic = w->h->topic->topic;
-    const decode_plan *own = w->h->p;
-    const key_word *symbol = w->h->symbol;
-    if (!own->has_whole_topic || topic.size == 0 || topic.size > 32 ||
-        own->topic_bytes > topic.size || symbol->bytes == 0 || symbol->bytes >= KEY_WORD_BYTES ||
-        p + topic.size + symbol->bytes + 3 > w->h->end || *p != '"')
+    cached_topic *own = h->own;
+    td_bytes text;
+    p = scan_text(p, h->end, &text);
+    if (p == NULL || !decode_plan_is_topic(h->p, h->topic, text))
         return NULL;
-    const uint8_t *dot = p + 1 + topic.size;
-    for (const uint8_t *at = p + 1 + own->topic_bytes; at < dot; at += 8)
-        if (scan_special_bytes(td_le64(at)) != 0)
-            return NULL;
-    if (!bytes_are(p + 1, topic.data, topic.size) || *dot != '.' || !key_is(symbol, dot + 1))
-        return NULL;
-    return dot + symbol->bytes + 2;
-}
-
-/* Check the frame's topic: the text is "topic.symbol", the topic alone, or a part of the topic. It
- * is apart from scan_topic(), because its buffer and its calls make that function slower. */
-static __attribute__((noinline)) const uint8_t *scan_topic_parts(walk *w, const uint8_t *p)
-{
-    const topic_match *topic = w->h->topic;
-    const decode_plan *own = w->h->p;
-    int is_apart = own->row->symbol_path != NULL;
-    td_bytes text = {0};
-    char plain[LIMIT_TOPIC_BYTES];
-    p = scan_text(p, w->h->end, &text);
-    if (own->row->spelling != NULL && p != NULL && text.size <= sizeof plain)
-        text = td_bytes_of(plain, topic_read_spelling(own->row->spelling, text, plain));
-    if (is_apart) {
-        w->has_topic = 1;
-        return p != NULL && topic_row_is_frame_topic(own->row, topic->topic, text) ? p : NULL;
+    if (text.size <= sizeof own->spelled) {
+        memcpy(own->spelled, text.data, text.size);
+        own->spelled_bytes = (uint8_t)text.size;
     }
-    size_t topic_bytes = topic->topic.size;
-    size_t symbol_bytes = own->has_symbol ? topic->symbol.size + 1 : 0;
-    if (p == NULL || text.size != topic_bytes + symbol_bytes ||
-        memcmp(text.data, topic->topic.data, topic_bytes) != 0)
-        return NULL;
-    const uint8_t *rest = text.data + topic_bytes;
-    if (symbol_bytes != 0 &&
-        (*rest != '.' || memcmp(rest + 1, topic->symbol.data, topic->symbol.size) != 0))
-        return NULL;
-    w->has_topic = 1;
     return p;
 }
 
 /* Check the frame's topic. */
-static inline const uint8_t *scan_topic(walk *w, const uint8_t *p)
+static inline const uint8_t *scan_topic(fast_frame *h, const uint8_t *p)
 {
-    const uint8_t *after = scan_whole_topic(w, p);
-    if (TD_UNLIKELY(after == NULL))
-        return scan_topic_parts(w, p);
-    w->has_topic = 1;
-    return after;
+    const size_t size = h->own->spelled_bytes;
+    h->has_topic = 1;
+    if (TD_LIKELY(size != 0 && p + size + 2 <= h->end && *p == '"' &&
+                  bytes_are(p + 1, h->own->spelled, size) && p[1 + size] == '"'))
+        return p + size + 2;
+    return scan_new_topic(h, p);
 }
 
 /* Check a part of the topic that is in another member: it must equal the part in the channel's
  * topic. */
-static const uint8_t *scan_part(walk *w, const uint8_t *p, target_kind kind)
+static const uint8_t *scan_part(fast_frame *h, const uint8_t *p, target_kind kind)
 {
-    const topic_match *topic = w->h->topic;
-    td_bytes wanted = topic->symbol;
-    td_bytes text;
-    if (kind == TARGET_PARAMETER) {
-        size_t from = w->h->p->topic_bytes + 1u;
-        if (topic->topic.size <= from)
-            return NULL;
-        wanted = td_bytes_of(topic->topic.data + from, topic->topic.size - from);
-    }
-    p = scan_text(p, w->h->end, &text);
-    if (p == NULL || !td_bytes_equal(text, wanted))
-        return NULL;
-    w->parts_seen++;
-    return p;
+    const td_bytes wanted =
+        kind == TARGET_PARAMETER ? decode_plan_parameter(h->p, h->topic) : h->topic->symbol;
+    const size_t quotes = *p == '"';
+    const uint8_t *after = scan_scalar(p, h->end);
+    h->parts_seen++;
+    return after != NULL && after <= h->end &&
+                   td_bytes_equal(td_bytes_of(p + quotes, (size_t)(after - p) - 2 * quotes), wanted)
+               ? after
+               : NULL;
 }
 
 /* Read the frame's kind: one of the row's words. */
-static const uint8_t *scan_kind(walk *w, const uint8_t *p)
+static const uint8_t *scan_kind(fast_frame *h, const uint8_t *p)
 {
-    decode_plan *own = w->h->p;
+    decode_plan *own = h->p;
     uint32_t word;
-    w->has_kind = 1;
+    const int is_told = own->snapshot_node != KEY_NONE; /* by another member, too */
+    if (h->has_kind && !is_told)
+        return NULL;
+    h->has_kind = 1;
     if (TD_LIKELY(*p == '"')) {
         word = key_set_find(&own->kinds, 0, p + 1);
         p += word == KEY_NONE ? 0 : own->kinds.keys[word].bytes + 2;
     } else {
-        int8_t is_true;
+        int8_t is_true = 0;
         const uint8_t *begin = p;
         p = scan_bool(p, &is_true);
         if (p == NULL)
@@ -628,130 +893,116 @@ static const uint8_t *scan_kind(walk *w, const uint8_t *p)
     }
     if (word == KEY_NONE)
         return NULL;
-    w->h->head.kind = own->kind_words[word].kind;
+    const frame_kind kind = own->kind_words[word].kind;
+    if (is_told)
+        return kind == own->row->default_kind ? p : NULL;
+    h->head.kind = kind;
     return p;
 }
 
-/* Read a field of the envelope that has no place in the head: check its type, and keep its value if
- * the frame is decoded whole. */
+/* Read a field of the envelope that has no place in the head, and keep its value if the message has
+ * it. */
 static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const uint8_t *p)
 {
     const field_row *field = &h->p->row->envelope[index];
-    const uint8_t *after = NULL;
-    int8_t is_true;
-    int64_t number;
-    uint64_t ns;
-    uint8_t scale;
+    msg_value *value = &h->d->envelope[index];
     td_bytes symbol;
-    switch (field->type) {
-    case FIELD_TEXT:
-        if (field->member == MEMBER_SYMBOL)
-            return h->p->has_symbol ? fast_symbol(h, p, &symbol) : NULL;
-        after = field->member == MEMBER_VERSION ? scan_text(p, h->end, &h->head.version)
-                                                : scan_unread(p, h->end);
-        break;
-    case FIELD_BOOL:
-        after = scan_bool(p, &is_true);
-        break;
-    case FIELD_DECIMAL:
-        after = field->scale_e10 == 0 ? scan_decimal(p, &number, &scale) : NULL;
-        break;
-    case FIELD_INTEGER:
-        after = scan_integer(p, &number);
-        break;
-    case FIELD_TIME:
-        after = h->p->envelope_unit_ns[index] != 0
-                    ? scan_time(p, h->p->envelope_unit_ns[index], &ns)
-                    : NULL; /* a time in RFC 3339 is left to decode_rows() */
-        break;
-    case FIELD_SIDE:
-    case FIELD_ANY_SIDE:
-    case FIELD_IS_BUY:
-    case FIELD_IS_SELL:
-    case FIELD_MAKER_SIDE:
-    case FIELD_LOWER_SIDE:
-    case FIELD_LOWER_MAKER_SIDE:
-    case FIELD_JSON:
-        break;
-    }
-    if (TD_LIKELY(!h->d->wants_whole))
-        return after;
-    h->envelope_seen |= 1u << index;
-    return read_extra(field, p, after, &h->d->envelope[index]);
+    if (field->member == MEMBER_SYMBOL && field->type == FIELD_TEXT)
+        return h->p->has_symbol ? fast_symbol(h, p, &symbol) : NULL;
+    p = scan_field(h, field, p, value);
+    if (p == NULL)
+        return NULL;
+    if (value->type == VALUE_ABSENT)
+        return (field->flags & FIELD_REQUIRED) != 0 ? NULL : p;
+    if (value->type == VALUE_TEXT && field->member == MEMBER_VERSION)
+        h->head.version = value->as.text;
+    if (h->keeps_envelope)
+        h->envelope_kept |= 1u << index;
+    return p;
 }
 
 /* Read a field of the envelope, into the head if the head has a member for it. */
-static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
+static const uint8_t *scan_envelope(fast_frame *h, uint32_t index, const uint8_t *p)
 {
-    const decode_plan *own = w->h->p;
-    msg_head *head = &w->h->head;
-    w->envelope_seen |= 1u << index;
+    const decode_plan *own = h->p;
+    const field_row *field = &own->row->envelope[index];
+    msg_head *head = &h->head;
+    int64_t *number;
+    uint8_t *has;
+    if (h->envelope_seen >> index & 1)
+        return NULL;
+    h->envelope_seen |= 1u << index;
     switch ((head_member)own->envelope_role[index]) {
     case PLACE_EXCHANGE_TIME:
-        return scan_time(p, own->envelope_unit_ns[index], &head->exchange_ns);
+        p = fast_time(h, own->envelope_unit_ns[index], p, &head->exchange_ns);
+        return head->exchange_ns != 0 ? p : NULL; /* entries have the time */
     case PLACE_MATCH_TIME:
-        return scan_time(p, own->envelope_unit_ns[index], &head->match_ns);
-    case PLACE_CROSS_SEQ:
-        head->has_cross_seq = 1;
-        return scan_integer(p, &head->cross_seq);
-    case PLACE_U:
-        head->has_u = 1;
-        return scan_integer(p, &head->u);
-    case PLACE_SEQ:
-        head->has_seq = 1;
-        return scan_integer(p, &head->seq);
-    case PLACE_PREV_SEQ:
-        head->has_prev_seq = 1;
-        p = scan_integer(p, &head->prev_seq);
-        if (own->row->envelope[index].flags & FIELD_NEXT_NUMBER)
-            head->prev_seq = field_number_below(head->prev_seq);
-        return p;
-    case PLACE_CHECKSUM:
-        head->has_checksum = 1;
-        return scan_integer(p, &head->checksum);
+        return fast_time(h, own->envelope_unit_ns[index], p, &head->match_ns);
+    case PLACE_NUMBER:
+        number = msg_head_place(head, field->member, &has);
+        *has = 1;
+        return fast_integer(h, field, p, number);
     case PLACE_NONE:
         break;
     }
-    return scan_envelope_other(w->h, index, p);
+    return scan_envelope_other(h, index, p);
 }
 
-/* Read a list of entries. */
-static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
+static const uint8_t *walk_node(fast_frame *h, plan_node *node, const uint8_t *p);
+
+/* Read an element of a list: an entry, if items is not NULL, or an object on the path to entries.
+ */
+static inline const uint8_t *walk_element(fast_frame *h, plan_node *node, const items_row *items,
+                                          const uint8_t *p)
 {
-    TD_ASSERT(items >= 0);
-    TD_ASSERT(items < TOPIC_ITEMS_MAX);
-    fast_frame *h = w->h;
-    const items_row *row = &h->p->row->items[items];
-    const uint8_t opening = h->p->is_positional ? '[' : '{';
-    if (items <= w->last_items || *p != '[')
+    if (items == NULL)
+        return walk_node(h, node, p);
+    if (p >= h->end || *p != (h->p->is_positional ? '[' : '{') || h->count >= LIMIT_FRAME_ITEMS)
         return NULL;
-    w->last_items = items;
-    w->items_seen |= 1u << items;
-    if (p[1] == ']')
-        return row->flags & ITEMS_EMPTY ? p + 2 : NULL;
+    p = h->entry(h, p, items);
+    TD_ASSERT_SLOW(p == NULL || p <= h->end + SCAN_REACH);
+    return p;
+}
+
+/* The row's items whose entries are at a node, or NULL. They are marked as seen; *is_next becomes 0
+ * if they are not in the row's order. */
+static const items_row *items_at(fast_frame *h, plan_node *node, int *is_next)
+{
+    const int items = node->items[h->head.kind];
+    *is_next = 1;
+    if (items == PLAN_NO_ITEMS)
+        return NULL;
+    TD_ASSERT(items < TOPIC_ITEMS_MAX);
+    *is_next = items > h->last_items;
+    h->last_items = items;
+    h->items_seen |= 1u << items;
+    h->node = node;
+    return &h->p->row->items[items];
+}
+
+/* Read the value of a node: a list of entries, a single entry, or an object on the path to entries,
+ * maybe in a list. */
+static const uint8_t *walk_value(fast_frame *h, plan_node *node, const uint8_t *p)
+{
+    const int index = node->items[h->head.kind];
+    int is_next;
+    if (*p == '{' && (index == PLAN_NO_ITEMS || (h->p->row->items[index].flags & ITEMS_LIST) != 0))
+        return walk_node(h, node, p);
+    const items_row *items = items_at(h, node, &is_next);
+    if (!is_next)
+        return NULL;
+    if (*p == '{')
+        return walk_element(h, node, items, p);
+    if (*p != '[' || node->has_values)
+        return NULL;
+    if (p[1] == ']' && items != NULL)
+        return items->flags & ITEMS_EMPTY ? p + 2 : NULL;
     do {
-        p++;
-        if (p >= h->end || *p != opening || h->count == LIMIT_FRAME_ITEMS)
+        p = walk_element(h, node, items, p + 1);
+        if (p == NULL || p >= h->end)
             return NULL;
-        p = w->entry(h, p, row);
-        if (p == NULL)
-            return NULL;
-        TD_ASSERT_SLOW(p <= h->end + SCAN_REACH);
-        h->count++;
     } while (*p == ',');
     return *p == ']' ? p + 1 : NULL;
-}
-
-static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p);
-
-/* Read an object on the path to entries, or a list with one such object, which is the form of
- * spot's data. */
-static const uint8_t *walk_object_or_list(walk *w, plan_node *node, const uint8_t *p)
-{
-    if (*p != '[')
-        return walk_node(w, node, p);
-    p = p + 1 < w->h->end ? walk_node(w, node, p + 1) : NULL;
-    return p != NULL && p < w->h->end && *p == ']' ? p + 1 : NULL;
 }
 
 /* 1 if a node has entries in frames of at least one kind. */
@@ -763,69 +1014,124 @@ static int holds_items(const plan_node *node)
 }
 
 /* Read the value of a node's key. The caller made sure that p is inside the text. */
-static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
+static inline __attribute__((always_inline)) const uint8_t *
+walk_target(fast_frame *h, plan_target target, const uint8_t *p)
 {
     plan_node *child;
     switch (target.kind) {
     case TARGET_TOPIC:
-        return scan_topic(w, p);
+        return scan_topic(h, p);
     case TARGET_PARAMETER:
     case TARGET_SYMBOL:
-        return scan_part(w, p, target.kind);
+        return scan_part(h, p, target.kind);
     case TARGET_KIND:
-        return scan_kind(w, p);
+        return scan_kind(h, p);
     case TARGET_FIELD:
-        return scan_envelope(w, target.index, p);
+        return scan_envelope(h, target.index, p);
     case TARGET_NODE:
-        child = &w->h->p->nodes[target.index];
+        child = &h->p->nodes[target.index];
+        if (TD_UNLIKELY(target.index == h->p->snapshot_node)) {
+            if (h->items_seen != 0)
+                return NULL; /* of another kind */
+            h->head.kind = FRAME_SNAPSHOT;
+        }
         /* The row's items depend on the kind, which has not been read yet. */
-        if (TD_UNLIKELY(!w->has_kind && w->h->p->needs_kind && holds_items(child)))
+        if (TD_UNLIKELY(!h->has_kind && h->p->needs_kind && holds_items(child)))
             return NULL;
-        if (child->items[w->h->head.kind] != PLAN_NO_ITEMS)
-            return walk_items(w, child->items[w->h->head.kind], p);
-        return walk_object_or_list(w, child, p);
+        return walk_value(h, child, p);
     }
     TD_ASSERT(!"an unknown target");
     return NULL;
 }
 
+/* walk_target() for all but the members of walk_node(), where a call would be slower. */
+static const uint8_t *walk_other_target(fast_frame *h, plan_target target, const uint8_t *p)
+{
+    return walk_target(h, target, p);
+}
+
 /* Read an object on the path to entries. The recursion is as deep as the plan's paths. */
-static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
+static const uint8_t *walk_node(fast_frame *h, plan_node *node, const uint8_t *p)
 {
     uint32_t seen = 0; /* a bit for each key; a repeated key is left to decode_rows() */
     uint32_t place = 0;
     TD_ASSERT_SLOW(node->keys.count <= PLAN_NODE_KEYS_MAX);
-    if (*p != '{')
+    if (p >= h->end || *p != '{')
         return NULL;
     p++;
     do {
         uint32_t found;
-        if (p >= w->h->end)
+        if (p >= h->end)
             return NULL;
-        p = scan_key(&node->keys, place++, p, w->h->end, &found);
-        if (p == NULL || p >= w->h->end)
+        p = scan_key(&node->keys, place++, p, h->end, &found);
+        if (p == NULL || p >= h->end)
             return NULL;
         if (found == KEY_NONE) {
-            w->h->head.unknown_fields++;
-            p = scan_value(p, w->h->end, UNKNOWN_DEPTH);
+            h->head.unknown_fields++;
+            p = scan_value(p, h->end, UNKNOWN_DEPTH);
             continue;
         }
         if (seen & (1u << found))
             return NULL;
         seen |= 1u << found;
-        p = walk_target(w, node->targets[found], p);
-    } while (has_next_member(&p, w->h->end));
+        p = walk_target(h, node->targets[found], p);
+    } while (has_next_member(&p, h->end));
     return p;
 }
 
-/* 1 if everything that the plan requires was present. */
-static int has_required(const walk *w)
+/* Read the elements of a list frame between the others: all that are objects or lists. A single
+ * list of objects or lists is itself the value (schema/list_frame.h). */
+static const uint8_t *walk_rest(fast_frame *h, plan_target target, const uint8_t *p)
 {
-    const decode_plan *p = w->h->p;
-    TD_ASSERT_SLOW(w->h->head.kind < FRAME_ANY);
-    return w->has_topic && w->items_seen != 0 && w->parts_seen == p->part_count &&
-           (p->required_envelope & ~w->envelope_seen) == 0 &&
-           (p->required_items[w->h->head.kind] & ~w->items_seen) == 0;
+    int is_next;
+    if (target.kind != TARGET_NODE)
+        return NULL;
+    plan_node *node = &h->p->nodes[target.index];
+    if (*p == '[' && (p[1] == '{' || p[1] == '[' || p[1] == ']')) {
+        p = walk_value(h, node, p);
+        return p != NULL && *p == ',' && (p[1] == '{' || p[1] == '[') ? NULL : p;
+    }
+    const items_row *items = items_at(h, node, &is_next);
+    if (!is_next || node->has_values)
+        return NULL;
+    for (;; p++) {
+        p = walk_element(h, node, items, p);
+        if (p == NULL || p >= h->end || *p != ',' || (p[1] != '{' && p[1] != '['))
+            return p;
+    }
+}
+
+/* Read a frame that is a list. */
+static const uint8_t *walk_list(fast_frame *h, const list_names *names, const uint8_t *p)
+{
+    plan_node *root = &h->p->nodes[0];
+    for (size_t i = 0; i < names->count; i++) {
+        const uint32_t found =
+            key_set_find_text(&root->keys, (uint32_t)i, td_bytes_str(names->names[i]));
+        if (p >= h->end || *p++ != (i == 0 ? '[' : ',') || p >= h->end)
+            return NULL;
+        if (found == KEY_NONE) {
+            h->head.unknown_fields++;
+            p = scan_value(p, h->end, UNKNOWN_DEPTH);
+        } else {
+            p = i == names->rest ? walk_rest(h, root->targets[found], p)
+                                 : walk_other_target(h, root->targets[found], p);
+        }
+        if (p == NULL)
+            return NULL;
+    }
+    return p < h->end && *p == ']' ? p + 1 : NULL;
+}
+
+/* 1 if everything that the plan requires was present. */
+static int has_required(const fast_frame *h)
+{
+    const decode_plan *p = h->p;
+    TD_ASSERT_SLOW(h->head.kind < FRAME_ANY);
+    return h->has_topic && h->items_seen != 0 && h->parts_seen == p->part_count &&
+           (p->required_envelope & ~h->envelope_seen) == 0 &&
+           (p->required_items[h->head.kind] & ~h->items_seen) == 0 &&
+           (h->count > 0 || (p->symbol_field == KEY_NONE && p->parameter_field == KEY_NONE));
 }
 
 /* Prepare a symbol as a key. In a frame, a symbol that is not plain text has escapes: its key
@@ -839,56 +1145,87 @@ static void symbol_word_init(key_word *key, td_bytes symbol)
             key->bytes = UINT32_MAX;
 }
 
-/* The key for a symbol: a cached one, or *own, which is then initialized. */
-static const key_word *symbol_key(fast_decoder *d, td_bytes symbol, key_word *own)
+static void copy_text(uint8_t *to, td_bytes text)
 {
-    _Static_assert((FAST_SYMBOLS_MAX & (FAST_SYMBOLS_MAX - 1)) == 0, "a mask makes an index");
-    if (symbol.size > CACHED_SYMBOL_BYTES) {
-        symbol_word_init(own, symbol);
+    if (text.size > 0)
+        memcpy(to, text.data, text.size);
+}
+
+/* What is known of a topic: from the cache, or in *own, which is then initialized. */
+static cached_topic *find_topic(fast_decoder *d, const topic_match *topic, cached_topic *own)
+{
+    _Static_assert((FAST_TOPICS_MAX & (FAST_TOPICS_MAX - 1)) == 0, "a mask makes an index");
+    const td_bytes name = topic->topic, symbol = topic->symbol;
+    if (symbol.size > CACHED_TEXT_BYTES || name.size > CACHED_TEXT_BYTES) {
+        own->spelled_bytes = 0;
+        symbol_word_init(&own->symbol, symbol);
         return own;
     }
-    size_t place = ((uintptr_t)symbol.data >> 4) & (FAST_SYMBOLS_MAX - 1);
-    cached_symbol *cached = &d->symbols[place];
-    if (cached->key.mask[0] == 0 ||
-        !td_bytes_equal(td_bytes_of(cached->text, cached->key.bytes), symbol)) {
-        if (symbol.size > 0)
-            memcpy(cached->text, symbol.data, symbol.size);
-        symbol_word_init(&cached->key, td_bytes_of(cached->text, symbol.size));
+    size_t place =
+        ((uintptr_t)symbol.data >> 4 ^ (uintptr_t)topic->row >> 8) & (FAST_TOPICS_MAX - 1);
+    cached_topic *cached = &d->topics[place];
+    if (TD_UNLIKELY(
+            cached->row != topic->row ||
+            !td_bytes_equal(td_bytes_of(cached->symbol_text, cached->symbol_bytes), symbol) ||
+            !td_bytes_equal(td_bytes_of(cached->name, cached->name_bytes), name))) {
+        copy_text(cached->symbol_text, symbol);
+        copy_text(cached->name, name);
+        cached->row = topic->row;
+        cached->symbol_bytes = (uint8_t)symbol.size;
+        cached->name_bytes = (uint8_t)name.size;
+        cached->spelled_bytes = 0;
+        symbol_word_init(&cached->symbol, td_bytes_of(cached->symbol_text, symbol.size));
     }
-    TD_ASSERT_SLOW(cached->key.mask[0] != 0);
-    return &cached->key;
+    return cached;
 }
 
 int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_bytes frame,
                 message *out)
 {
+    static fast_entry *const ENTRIES[] = {
+        [FORM_PAIR] = fast_book_pair,    [FORM_LEVEL] = fast_book_entry,
+        [FORM_TRADE] = fast_trade_entry, [FORM_RECORD] = fast_record_entry,
+        [FORM_BEST] = fast_best_entry,
+    };
     TD_ASSERT(p->is_fast);
-    if (frame.size == 0 || frame.size > LIMIT_FRAME_BYTES)
+    if (frame.size == 0 || frame.size > LIMIT_FRAME_BYTES || td_bytes_is(topic->symbol, "*"))
         return 0;
-    fast_frame h = {.d = d, .p = p, .topic = topic, .end = frame.data + frame.size};
-    h.extra_fields = d->wants_whole ? p->extra_fields : 0;
+    cached_topic own;
+    fast_frame h = {.d = d,
+                    .p = p,
+                    .topic = topic,
+                    .end = frame.data + frame.size,
+                    .entry = ENTRIES[p->form],
+                    .own = find_topic(d, topic, &own),
+                    .extra_fields = d->wants_whole ? p->extra_fields : 0,
+                    .keeps_envelope = d->wants_whole || p->form == FORM_RECORD,
+                    .has_kind = p->row->snapshot_path != NULL,
+                    .last_items = -1};
     msg_head_init(&h.head, topic);
     h.head.kind = p->row->default_kind;
-    key_word own_symbol;
-    h.symbol = symbol_key(d, topic->symbol, &own_symbol);
-    int is_book = p->row->type == MSG_BOOK_CHANGE;
-    walk w = {.h = &h,
-              .entry = !is_book           ? fast_trade_entry
-                       : p->is_positional ? fast_book_pair
-                                          : fast_book_entry,
-              .last_items = -1};
+    const uint8_t *end = p->row->list != NULL && *frame.data == '['
+                             ? walk_list(&h, p->row->list, frame.data)
+                             : walk_node(&h, &p->nodes[0], frame.data);
     /* The scanners may run into the padding. Therefore the frame is complete only if reading ended
      * exactly at the end of its text. */
-    if (walk_node(&w, &p->nodes[0], frame.data) != h.end || !has_required(&w))
+    if (end != h.end || !has_required(&h))
         return 0;
-    if (is_book)
+    if (p->form == FORM_RECORD) {
+        const size_t envelope_count = publish_values(&h);
+        out->record = (msg_record){.head = h.head,
+                                   .values = d->envelope,
+                                   .value_count = envelope_count,
+                                   .items = d->items,
+                                   .item_count = h.count};
+    } else if (p->form == FORM_TRADE) {
+        out->trades = (msg_trades){.head = h.head, .trades = d->trades, .trade_count = h.count};
+    } else {
         out->book = (msg_book){.head = h.head,
                                .levels = d->levels,
                                .level_count = h.count,
                                .rpi_sizes = p->has_rpi ? d->rpi_sizes : NULL};
-    else
-        out->trades = (msg_trades){.head = h.head, .trades = d->trades, .trade_count = h.count};
-    out->extra = d->wants_whole ? publish_extra(&h) : NULL;
+    }
+    out->extra = d->wants_whole && p->form != FORM_RECORD ? publish_extra(&h) : NULL;
     return 1;
 }
 

@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/decimal.h"
+#include "schema/list_frame.h"
+#include "schema/topic_parts.h"
 
 void key_word_init(key_word *key, td_bytes text)
 {
@@ -300,68 +302,17 @@ static role_fields find_roles(const topic_row *row)
     };
     role_fields roles;
     for (size_t i = 0; i < ROLE_COUNT; i++)
-        roles.of[i] = field_of(row, MEMBERS_OF[i]);
+        roles.of[i] = MEMBERS_OF[i] == MEMBER_NONE ? KEY_NONE : field_of(row, MEMBERS_OF[i]);
     return roles;
 }
 
-/* 1 if every field has a place in the plain struct, or is text (such as a level's id), which the
- * fast path skips in any form. */
-static int fields_are_fast(const decode_plan *p, const role_fields *roles)
-{
-    const topic_row *row = p->row;
-    for (size_t i = 0; i < row->field_count; i++) {
-        int is_role = memchr(roles->of, (int)i, sizeof roles->of) != NULL;
-        const field_row *field = &row->fields[i];
-        int is_twin = field->member == MEMBER_EXCHANGE_TIME; /* another form of the entry's time */
-        if (!is_role && !is_twin && field->type != FIELD_TEXT)
-            return 0;
-        if (field->scale_e10 != 0 || (field->flags & FIELD_INHERITED))
-            return 0;
-        if (p->has_twin[i] && !msg_struct_has(row->type, field->member))
-            return 0;
-    }
-    return 1;
-}
-
-/* 1 if the fast path can read a side of this type: a boolean only of trades. */
-static int is_fast_side(const topic_row *row, field_type type)
-{
-    return type == FIELD_SIDE || type == FIELD_ANY_SIDE ||
-           (type == FIELD_IS_BUY && row->type == MSG_TRADE);
-}
-
-static int is_required(const topic_row *row, uint8_t field, unsigned flag)
-{
-    return field != KEY_NONE && (row->fields[field].flags & flag) != 0;
-}
-
-/* 1 if the fast path can read entries that are objects. */
-static int objects_are_fast(const decode_plan *p, const role_fields *roles)
-{
-    const topic_row *row = p->row;
-    uint8_t time = roles->of[ROLE_TIME];
-    if (row->field_count > FAST_FIELDS_MAX || p->has_rpi)
-        return 0;
-    /* The row must require what the fast path requires: price, side and, except in deletes, size.
-     */
-    unsigned size_flag = row->type == MSG_TRADE ? FIELD_REQUIRED : FIELD_REQUIRED_TO_SET;
-    if (!is_required(row, roles->of[ROLE_PRICE], FIELD_REQUIRED) ||
-        !is_required(row, roles->of[ROLE_SIDE], FIELD_REQUIRED) ||
-        !is_required(row, roles->of[ROLE_SIZE], size_flag))
-        return 0;
-    if (!is_fast_side(row, row->fields[roles->of[ROLE_SIDE]].type) ||
-        (time != KEY_NONE && field_unit_ns(row->fields[time].unit) == 0))
-        return 0;
-    return fields_are_fast(p, roles);
-}
-
-/* 1 if the fast path can read levels that are arrays: price, size and, if there is a third value,
- * the size of retail orders. */
-static int arrays_are_fast(const decode_plan *p)
+/* 1 if the entries are arrays of price, size and, if there is a third value, the size of retail
+ * orders. */
+static int are_pairs(const topic_row *row)
 {
     static const msg_member ORDER[] = {MEMBER_PRICE, MEMBER_SIZE, MEMBER_RPI_SIZE};
-    const topic_row *row = p->row;
-    if (row->type != MSG_BOOK_CHANGE || row->field_count < 2 || row->field_count > 3)
+    if ((row->items[0].flags & ITEMS_POSITIONAL) == 0 || row->field_count < 2 ||
+        row->field_count > 3)
         return 0;
     for (size_t i = 0; i < row->field_count; i++) {
         const field_row *field = &row->fields[i];
@@ -373,21 +324,100 @@ static int arrays_are_fast(const decode_plan *p)
     return 1;
 }
 
-/* 1 if the entries of all the row's items are arrays, 0 if all are objects; -1 if the fast path
- * does not support them. */
-static int fast_items_are_positional(const topic_row *row)
+static fast_form form_of(const topic_row *row)
 {
-    unsigned known = ITEMS_OPTIONAL | ITEMS_EMPTY | ITEMS_ZERO_DELETES | ITEMS_LIST;
-    unsigned positional = ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_SELL;
-    int is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
+    return row->type == MSG_TRADE                    ? FORM_TRADE
+           : row->type != MSG_BOOK_CHANGE            ? FORM_RECORD
+           : (row->items[0].flags & ITEMS_BEST) != 0 ? FORM_BEST
+           : are_pairs(row)                          ? FORM_PAIR
+                                                     : FORM_LEVEL;
+}
+
+/* 1 if the fast path can read a field of entries. */
+static int field_is_fast(const decode_plan *p, const role_fields *roles, size_t i)
+{
+    const field_row *field = &p->row->fields[i];
+    const int is_number = i == roles->of[ROLE_CROSS_SEQ] || i == roles->of[ROLE_SEQ];
+    if (field->member == MEMBER_SYMBOL && field->type != FIELD_TEXT)
+        return 0;
+    if (p->form == FORM_RECORD || p->form == FORM_BEST)
+        return !p->has_twin[i];
+    if (field->scale_e10 != 0 || (p->has_twin[i] && field->member != MEMBER_EXCHANGE_TIME))
+        return 0;
+    if (field->member == MEMBER_RPI_SIZE)
+        return p->form == FORM_PAIR;
+    if (p->has_twin[i]) /* two forms of a trade's time */
+        return p->form == FORM_TRADE && !(field->flags & FIELD_LISTED);
+    return !is_number || field->type == FIELD_INTEGER;
+}
+
+/* 1 if the fast path finds the frame's number and time: the time of a frame that both the envelope
+ * and levels have is the envelope's. */
+static int heads_are_fast(const decode_plan *p, const role_fields *roles)
+{
+    const topic_row *row = p->row;
+    const uint8_t time =
+        row->time_member == MEMBER_NONE ? KEY_NONE : field_of(row, row->time_member);
+    if (p->form == FORM_TRADE)
+        return (time == KEY_NONE || time == roles->of[ROLE_TIME]);
+    if (p->form == FORM_RECORD)
+        return 1;
+    return (row->sequence != SEQ_ITEM || p->form == FORM_BEST) &&
+           (time == KEY_NONE ||
+            (row->fields[time].type == FIELD_TIME &&
+             topic_field(row->envelope, row->envelope_count, row->time_member) == NULL));
+}
+
+/* Find the field of entries that is the part of the topic at a path. Returns 0 if the path leads
+ * into entries, but to no such field. */
+static int find_part(decode_plan *p, const char *path, uint8_t *field)
+{
+    const topic_row *row = p->row;
+    const items_row *items = row->items;
+    *field = KEY_NONE;
+    p->part_count = (uint8_t)(p->part_count + (path != NULL));
+    if (path == NULL || !path_continues(path, items[0].path))
+        return path == NULL || items[1].path == NULL || !path_continues(path, items[1].path);
+    for (size_t i = 0; i < row->field_count && items[1].path == NULL; i++)
+        if (strcmp(row->fields[i].key, path + strlen(items[0].path) + 1) == 0)
+            *field = (uint8_t)i;
+    p->part_count--;
+    return *field != KEY_NONE && row->fields[*field].type == FIELD_TEXT &&
+           (p->form == FORM_RECORD ||
+            (p->form == FORM_TRADE && row->fields[*field].member == MEMBER_SYMBOL));
+}
+
+/* Find the node whose presence makes a frame a snapshot. Returns 0 if it has no entries. */
+static int find_snapshot(decode_plan *p)
+{
+    p->snapshot_node = KEY_NONE;
+    if (p->row->snapshot_path == NULL)
+        return 1;
+    for (uint32_t i = 1; i < p->node_count; i++)
+        if (td_bytes_is(p->nodes[i].path, p->row->snapshot_path) &&
+            p->nodes[i].items[FRAME_SNAPSHOT] != PLAN_NO_ITEMS)
+            p->snapshot_node = (uint8_t)i;
+    return p->snapshot_node != KEY_NONE;
+}
+
+/* 1 if the fast path can read the row's items. Of an entry with values of the envelope inside, a
+ * member is one or the other. */
+static int items_are_fast(const decode_plan *p)
+{
+    const topic_row *row = p->row;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
-        unsigned flags = row->items[i].flags;
-        int has_side = (flags & (ITEMS_BUY | ITEMS_SELL)) != 0;
-        if ((flags & ~(is_positional ? known | positional : known)) != 0 ||
-            has_side != is_positional || row->items[i].path[0] == '\0')
-            return -1;
+        const plan_node *node = &p->nodes[p->items_node[i]];
+        if (p->is_followed[i] || row->items[i].path[0] == '\0' ||
+            (p->form == FORM_RECORD &&
+             (row->items[i].flags & (ITEMS_ZERO_DELETES | ITEMS_BUY | ITEMS_SELL)) != 0))
+            return 0;
+        for (uint32_t k = 0; node->has_values && k < node->keys.count; k++)
+            for (size_t f = 0; f < row->field_count; f++)
+                if (strcmp(row->fields[f].key, node->keys.keys[k].text) == 0 &&
+                    node->targets[k].kind == TARGET_FIELD)
+                    return 0;
     }
-    return is_positional;
+    return 1;
 }
 
 /* 1 if a text can be in JSON as it is; NULL is. */
@@ -417,16 +447,6 @@ static int texts_are_plain(const topic_row *row)
     return are_plain;
 }
 
-/* 1 if the frame's number or time is that of the first level: the fast path takes them only from
- * trades. */
-static int heads_are_of_levels(const topic_row *row)
-{
-    int are_there = row->sequence == SEQ_ITEM;
-    for (size_t i = 0; i < row->field_count; i++)
-        are_there |= row->time_member != MEMBER_NONE && row->fields[i].member == row->time_member;
-    return row->type == MSG_BOOK_CHANGE && are_there;
-}
-
 /* 1 if only the entries name the frame's symbol, which the fast path would compare with "*". */
 static int entries_name_symbol(const topic_row *row)
 {
@@ -434,21 +454,53 @@ static int entries_name_symbol(const topic_row *row)
 }
 
 /* 1 if the fast path can read the row's frames in their usual form. */
-static int plan_is_fast(const decode_plan *p, const role_fields *roles)
+static int plan_is_fast(decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
-    if ((row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE) || !texts_are_plain(row) ||
-        heads_are_of_levels(row) || entries_name_symbol(row))
+    p->form = form_of(row);
+    if (row->type == MSG_BOOK_ORDERS || row->type == MSG_ORDER_ENTRY || row->is_event ||
+        topic_row_topic_key(row)[0] == '\0' || row->field_count > FAST_FIELDS_MAX ||
+        p->inner.count > 0 || (row->list != NULL && row->list->key != NULL) ||
+        !texts_are_plain(row) || entries_name_symbol(row) || !items_are_fast(p) ||
+        !heads_are_fast(p, roles) || !find_snapshot(p))
         return 0;
-    for (size_t i = 0; i < TOPIC_ITEMS_MAX; i++)
-        if (p->is_followed[i] ||
-            (row->items[i].path != NULL && p->nodes[p->items_node[i]].has_values))
+    for (size_t i = 0; i < row->field_count; i++)
+        if (!field_is_fast(p, roles, i))
             return 0;
-    int is_positional = fast_items_are_positional(row);
-    if (is_positional < 0 || row->is_event || topic_row_topic_key(row)[0] == '\0' ||
-        topic_row_end(row)[0] != '\0' || row->list != NULL || row->snapshot_path != NULL)
-        return 0;
-    return is_positional ? arrays_are_fast(p) : objects_are_fast(p, roles);
+    return find_part(p, row->symbol_path, &p->symbol_field) &&
+           find_part(p, row->parameter_path, &p->parameter_field);
+}
+
+/* Prepare the fields that have roles for the fast path. */
+static void plan_roles(decode_plan *p, const role_fields *roles)
+{
+    const topic_row *row = p->row;
+    const int is_struct = p->form != FORM_RECORD && p->form != FORM_BEST;
+    for (size_t i = 0; i < row->field_count; i++) {
+        const int is_text =
+            row->fields[i].type == FIELD_TEXT && !(row->fields[i].flags & FIELD_REQUIRED);
+        p->role_of[i] = is_text || p->has_twin[i] ? ROLE_UNREAD : ROLE_EXTRA;
+    }
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        if (roles->of[i] != KEY_NONE)
+            p->role_of[roles->of[i]] = (uint8_t)i;
+    const uint8_t side = roles->of[ROLE_SIDE];
+    if (side != KEY_NONE && row->fields[side].type != FIELD_SIDE &&
+        row->fields[side].type != FIELD_ANY_SIDE)
+        p->role_of[side] = ROLE_OTHER_SIDE;
+    p->number_fields[0] = row->sequence == SEQ_ITEM ? roles->of[ROLE_CROSS_SEQ] : KEY_NONE;
+    p->number_fields[1] = row->sequence == SEQ_ITEM ? roles->of[ROLE_SEQ] : KEY_NONE;
+    p->time_field = p->form == FORM_TRADE || row->time_member == MEMBER_NONE
+                        ? KEY_NONE
+                        : field_of(row, row->time_member);
+    if (p->time_field != KEY_NONE && row->fields[p->time_field].type != FIELD_TIME)
+        p->time_field = KEY_NONE;
+    static const msg_member BEST[2][2] = {{MEMBER_BID1_PRICE, MEMBER_BID1_SIZE},
+                                          {MEMBER_ASK1_PRICE, MEMBER_ASK1_SIZE}};
+    for (size_t i = 0; i < 4; i++)
+        p->best_fields[i / 2][i % 2] = field_of(row, BEST[i / 2][i % 2]);
+    if (is_struct)
+        p->size_bit = UINT64_C(1) << roles->of[ROLE_SIZE];
 }
 
 /* Prepare the fields for the fast path. */
@@ -456,32 +508,27 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
     TD_ASSERT(row->field_count <= FAST_FIELDS_MAX);
+    plan_roles(p, roles);
     for (size_t i = 0; i < row->field_count; i++) {
         plan_lead_init(&p->leads[i], i == 0 ? '{' : ',', row->fields[i].key);
-        if (!msg_struct_has(row->type, row->fields[i].member))
+        if ((row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE) &&
+            !msg_struct_has(row->type, row->fields[i].member))
             p->extra_fields |= UINT64_C(1) << i;
-    }
-    for (size_t i = 0; i < ROLE_COUNT; i++)
-        if (roles->of[i] != KEY_NONE)
-            p->role_of[roles->of[i]] = (uint8_t)i;
-    if (p->is_positional)
-        return;
-    uint8_t side = roles->of[ROLE_SIDE];
-    uint8_t time = roles->of[ROLE_TIME];
-    p->size_bit = UINT64_C(1) << roles->of[ROLE_SIZE];
-    p->required_fields = UINT64_C(1) << roles->of[ROLE_PRICE] | UINT64_C(1) << side;
-    if (row->type == MSG_TRADE)
-        p->required_fields |= p->size_bit;
-    for (size_t i = 0; i < row->field_count; i++)
         if (row->fields[i].flags & FIELD_REQUIRED)
             p->required_fields |= UINT64_C(1) << i;
-    if (row->fields[side].type == FIELD_IS_BUY)
-        p->role_of[side] = ROLE_IS_BUY;
-    if (time == KEY_NONE)
+        if (row->fields[i].flags & FIELD_REQUIRED_TO_SET)
+            p->required_to_set |= UINT64_C(1) << i;
+    }
+    if (p->form == FORM_RECORD || p->form == FORM_BEST || row->type == MSG_TRADE) {
+        p->required_fields |= p->required_to_set; /* they are never deletes */
+        p->required_to_set = 0;
+    }
+    const uint8_t time = roles->of[ROLE_TIME];
+    if (row->type != MSG_TRADE || time == KEY_NONE)
         return;
-    p->time_unit_ns = field_unit_ns(row->fields[time].unit);
     /* If a trade has its time only in the other form, decode_rows() reads the frame. */
-    if (row->type == MSG_TRADE)
+    p->time_unit_ns = field_unit_ns(row->fields[time].unit);
+    if (p->has_twin[time])
         p->required_fields |= UINT64_C(1) << time;
 }
 
@@ -559,32 +606,27 @@ static void plan_pattern(decode_plan *p)
     TD_ASSERT(literal < LIMIT_TOPIC_BYTES);
     p->topic_bytes = (uint8_t)(row->pattern[literal] == '{' && literal > 0 ? literal - 1 : literal);
     p->has_symbol = (uint8_t)topic_row_has_symbol(row);
-    p->has_whole_topic = p->has_symbol && row->symbol_path == NULL && row->spelling == NULL;
     p->has_coin = (uint8_t)topic_row_has_coin(row);
 }
 
 /* The head's member in which the fast path stores a field of the envelope. */
 static head_member place_of(const topic_row *row, const field_row *field)
 {
-    if (field->type == FIELD_TIME && field_unit_ns(field->unit) != 0)
+    if (field->type == FIELD_TIME)
         return field->member == row->time_member    ? PLACE_EXCHANGE_TIME
                : field->member == MEMBER_MATCH_TIME ? PLACE_MATCH_TIME
                                                     : PLACE_NONE;
-    if (field->type != FIELD_INTEGER)
-        return PLACE_NONE;
-    return field->member == MEMBER_CROSS_SEQ  ? PLACE_CROSS_SEQ
-           : field->member == MEMBER_U        ? PLACE_U
-           : field->member == MEMBER_SEQ      ? PLACE_SEQ
-           : field->member == MEMBER_PREV_SEQ ? PLACE_PREV_SEQ
-           : field->member == MEMBER_CHECKSUM ? PLACE_CHECKSUM
-                                              : PLACE_NONE;
+    msg_head head;
+    uint8_t *has;
+    return field->type == FIELD_INTEGER && msg_head_place(&head, field->member, &has) != NULL
+               ? PLACE_NUMBER
+               : PLACE_NONE;
 }
 
 /* Prepare the sets of fields and items that the fast path must find in a frame. */
 static void plan_requirements(decode_plan *p)
 {
     const topic_row *row = p->row;
-    p->part_count = (uint8_t)((row->symbol_path != NULL) + (row->parameter_path != NULL));
     p->number_unit_ns = topic_row_time_unit_ns(row);
     for (uint32_t i = 0; i < row->envelope_count; i++) {
         const field_row *field = &row->envelope[i];
@@ -621,6 +663,28 @@ static void plan_fill(decode_plan *p)
     p->is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
     if (p->is_fast)
         plan_fast_fields(p, &roles);
+}
+
+td_bytes decode_plan_parameter(const decode_plan *p, const topic_match *topic)
+{
+    const size_t from = p->topic_bytes + 1u;
+    return topic->topic.size < from
+               ? td_bytes_of(NULL, 0)
+               : td_bytes_of(topic->topic.data + from, topic->topic.size - from);
+}
+
+int decode_plan_is_topic(const decode_plan *p, const topic_match *topic, td_bytes text)
+{
+    topic_match found;
+    char unspelled[LIMIT_TOPIC_BYTES];
+    const topic_row *row = p->row;
+    if (row->spelling != NULL && text.size < sizeof unspelled)
+        text = td_bytes_of(unspelled, topic_read_spelling(row->spelling, text, unspelled));
+    if (row->symbol_path != NULL) /* the text is only the first part; other members have the rest */
+        return topic_row_is_frame_topic(row, topic->topic, text);
+    return topic_match_text(row, 1, text, TOPIC_ANY_TIME, &found) &&
+           td_bytes_equal(found.topic, topic->topic) &&
+           (td_bytes_equal(found.symbol, topic->symbol) || td_bytes_is(topic->symbol, "*"));
 }
 
 /* ---- the plans of a decoder ---- */

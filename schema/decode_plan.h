@@ -62,14 +62,17 @@ typedef struct key_set {
 } key_set;
 
 /* Index of the key at p (see key_is), which is at position `place` in its object; KEY_NONE if it is
- * not in the set. */
+ * not in the set. Keys after the place are tried first: most objects lack some, in the set's order.
+ */
 static inline uint32_t key_set_find(key_set *set, uint32_t place, const uint8_t *p)
 {
     uint32_t guess_index = place < set->count ? place : set->count;
     uint32_t guess = set->guess[guess_index];
     if (guess < set->count && key_is(&set->keys[guess], p))
         return guess;
-    for (uint32_t i = 0; i < set->count; i++) {
+    for (uint32_t k = 0, i = guess_index; k < set->count; k++, i++) {
+        if (i >= set->count)
+            i = 0;
         if (key_is(&set->keys[i], p)) {
             set->guess[guess_index] = (uint8_t)i;
             return i;
@@ -132,11 +135,12 @@ static inline int plan_lead_is(const plan_lead *lead, const uint8_t *p)
 
 /* Where the fast path stores a field of an entry. */
 typedef enum fast_role {
-    ROLE_UNREAD, /* the entry's struct has no member for the field */
+    ROLE_UNREAD, /* not even its type: an optional text, or a time that another field has, too */
+    ROLE_EXTRA,  /* the entry's struct has no member for the field */
     ROLE_PRICE,
     ROLE_SIZE,
-    ROLE_SIDE,
-    ROLE_IS_BUY, /* a side written as a boolean */
+    ROLE_SIDE,       /* "Buy" or "Sell" */
+    ROLE_OTHER_SIDE, /* any other form of a side */
     ROLE_SYMBOL,
     ROLE_TIME,
     ROLE_CROSS_SEQ,
@@ -153,12 +157,17 @@ typedef enum head_member {
     PLACE_NONE, /* the head has no member for it */
     PLACE_EXCHANGE_TIME,
     PLACE_MATCH_TIME,
-    PLACE_CROSS_SEQ,
-    PLACE_U,
-    PLACE_SEQ,
-    PLACE_PREV_SEQ,
-    PLACE_CHECKSUM,
+    PLACE_NUMBER, /* msg_head_place() */
 } head_member;
+
+/* What the fast path makes of an entry. */
+typedef enum fast_form {
+    FORM_PAIR,  /* a level: an array of price, size and, maybe, the size of retail orders */
+    FORM_LEVEL, /* a level of any other form */
+    FORM_BEST,  /* the best levels of both sides (ITEMS_BEST) */
+    FORM_TRADE,
+    FORM_RECORD,
+} fast_form;
 
 enum { FAST_FIELDS_MAX = 63 }; /* per entry, because sets of fields are 64-bit masks */
 
@@ -192,8 +201,8 @@ typedef struct decode_plan {
     uint32_t required_envelope;           /* a bit for each required field */
     uint32_t required_items[FRAME_ANY]; /* by kind: a bit for each of the row's items that the fast
                                            path must find */
-    uint8_t part_count; /* number of parts of the topic that have a member of their own in the frame
-                         */
+    uint8_t part_count; /* number of parts of the topic that have a member of their own in the
+                           frame, outside of entries */
     uint8_t envelope_role[TOPIC_ENVELOPE_MAX];     /* head_member of each field */
     uint64_t envelope_unit_ns[TOPIC_ENVELOPE_MAX]; /* unit in ns, for time fields */
     uint8_t topic_bytes; /* length of the pattern before its first placeholder and dot. If other
@@ -207,13 +216,21 @@ typedef struct decode_plan {
     uint8_t role_of[FAST_FIELDS_MAX]; /* fast_role of each field */
     uint64_t size_bit;                /* the bit of the size field */
     uint64_t required_fields;         /* a bit for each field that the fast path must find */
+    uint64_t required_to_set;         /* also these, but not in deletes */
     uint64_t time_unit_ns;            /* unit of the entries' preferred time */
     uint64_t number_unit_ns;          /* topic_row_time_unit_ns */
     uint8_t has_rpi;                  /* levels have a separate size of retail orders */
     uint8_t has_symbol;               /* the topic's pattern has a symbol */
-    uint8_t has_whole_topic;          /* the frame's topic is one text, "topic.symbol" */
     uint8_t needs_kind;               /* the frame's kind determines which items count */
     uint8_t is_fast;                  /* 1: the fast path can read the topic */
+    fast_form form;
+    /* Fields of entries, or KEY_NONE. */
+    uint8_t time_field;        /* time_member, but not of trades */
+    uint8_t number_fields[2];  /* of a record: cross_seq and seq, if they are the frame's */
+    uint8_t symbol_field;      /* a part of the topic, which the first entry must have */
+    uint8_t parameter_field;   /* as symbol_field */
+    uint8_t best_fields[2][2]; /* by side: price and size */
+    uint8_t snapshot_node;     /* a frame with this node is a snapshot; or KEY_NONE */
     /* A bit for each field of an entry that has no place in the plain struct. */
     uint64_t extra_fields;
     const char *fault; /* what is wrong with the row's paths; NULL: nothing */
@@ -223,6 +240,12 @@ typedef struct decode_plan {
 /* What is wrong with the paths of a row's frames, or NULL; a constant. *where becomes the part of
  * the row that is wrong. */
 const char *decode_plan_fault(const topic_row *row, td_bytes *where);
+
+/* The parameters in a topic's name. */
+td_bytes decode_plan_parameter(const decode_plan *p, const topic_match *topic);
+
+/* 1 if a text in a frame is the topic of the frame's channel. */
+int decode_plan_is_topic(const decode_plan *p, const topic_match *topic, td_bytes text);
 
 /* ---- the plans of a decoder ---- */
 

@@ -2,7 +2,7 @@
  * sequences, time, unknown members); the second reads the entries, in the order of the row's items,
  * which may differ from the order of the text. */
 #include "schema/decode_rows.h"
-#include "schema/topic_parts.h"
+#include "schema/exchange.h"
 
 #include <string.h>
 
@@ -90,27 +90,13 @@ static td_bytes items_path(const items_row *items)
 
 /* ---- around the entries ---- */
 
-/* 1 if the topic's text in the frame is the topic of the frame's channel. */
-static int is_own_topic(const rows *r, td_bytes text)
-{
-    topic_match found;
-    char unspelled[LIMIT_TOPIC_BYTES];
-    const topic_row *row = r->p->row;
-    if (row->spelling != NULL && text.size < sizeof unspelled)
-        text = td_bytes_of(unspelled, topic_read_spelling(row->spelling, text, unspelled));
-    if (row->symbol_path != NULL) /* the text is only the first part; other members have the rest */
-        return topic_row_is_frame_topic(row, r->topic->topic, text);
-    return topic_match_text(row, 1, text, TOPIC_ANY_TIME, &found) &&
-           td_bytes_equal(found.topic, r->topic->topic) &&
-           (td_bytes_equal(found.symbol, r->topic->symbol) || td_bytes_is(r->topic->symbol, "*"));
-}
-
 static int check_topic(rows *r, json_value value, const char *key)
 {
     td_bytes text;
     if (!json_text(value, &text))
         return refuse_value(r, DECODE_WRONG_TYPE, value, key);
-    return is_own_topic(r, text) || refuse_value(r, DECODE_TOPIC_MISMATCH, value, key);
+    return decode_plan_is_topic(r->p, r->topic, text) ||
+           refuse_value(r, DECODE_TOPIC_MISMATCH, value, key);
 }
 
 /* Check a part of the topic that is in another member: a string, or a number as written. */
@@ -130,12 +116,7 @@ static int check_part(rows *r, const char *path, td_bytes wanted)
 static int check_parts(rows *r)
 {
     const topic_row *row = r->p->row;
-    td_bytes topic = r->topic->topic;
-    td_bytes parameter = td_bytes_of(NULL, 0);
-    if (topic.size > r->p->topic_bytes)
-        parameter =
-            td_bytes_of(topic.data + r->p->topic_bytes + 1, topic.size - r->p->topic_bytes - 1u);
-    return check_part(r, row->parameter_path, parameter) &&
+    return check_part(r, row->parameter_path, decode_plan_parameter(r->p, r->topic)) &&
            (td_bytes_is(r->topic->symbol, "*") ||
             check_part(r, row->symbol_path, r->topic->symbol));
 }

@@ -148,6 +148,16 @@ static int read_time(const field_row *field, td_bytes text, uint64_t *out)
     return 1;
 }
 
+int field_may_be_number(field_type type)
+{
+    return field_value_type(type) != VALUE_SIDE || field_may_be_bool(type);
+}
+
+int field_may_be_bool(field_type type)
+{
+    return type == FIELD_BOOL || type == FIELD_IS_BUY || type == FIELD_IS_SELL;
+}
+
 int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason)
 {
     out->is_scale_assumed = 0;
@@ -214,12 +224,8 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
         return 1;
     }
     *text = json_raw(value);
-    const int is_flag = field->type == FIELD_IS_BUY || field->type == FIELD_IS_SELL;
-    const int is_word = field->type == FIELD_SIDE || field->type == FIELD_ANY_SIDE ||
-                        field->type == FIELD_MAKER_SIDE || field->type == FIELD_LOWER_SIDE ||
-                        field->type == FIELD_LOWER_MAKER_SIDE;
-    return type == JSON_NUMBER ? !is_word
-                               : type == JSON_BOOL && (is_flag || field->type == FIELD_BOOL);
+    return type == JSON_NUMBER ? field_may_be_number(field->type)
+                               : type == JSON_BOOL && field_may_be_bool(field->type);
 }
 
 /* ---- FIELD_JSON: values as canonical JSON text, for objects with members that a row cannot name,

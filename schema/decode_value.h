@@ -17,6 +17,11 @@ td_bytes value_json_text(td_arena *memory, json_value value);
 /* 1 if the text is "" or "None". Like null, these mean that there is no value. */
 int value_is_empty(td_bytes text);
 
+/* 1 if the values of a field of this type may be JSON numbers, or true and false. Not for
+ * FIELD_JSON. */
+int field_may_be_number(field_type type);
+int field_may_be_bool(field_type type);
+
 /* Read the text of a present value as the field's type, which is not FIELD_JSON; text values are
  * views of it. Sets all of *out except member. Returns 1, or 0 and the reason. */
 int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason);

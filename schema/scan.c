@@ -72,5 +72,16 @@ const uint8_t *scan_scalar(const uint8_t *p, const uint8_t *end)
     int64_t mantissa;
     uint8_t scale;
     td_bytes text;
-    return *p == '"' ? scan_string(p, end, &text) : scan_number(p, &mantissa, &scale);
+    if (*p == '"')
+        return scan_string(p, end, &text);
+    const uint8_t *after = scan_number(p, &mantissa, &scale);
+    if (TD_LIKELY(after != NULL))
+        return after;
+    p += *p == '-';
+    if (*p == '0')
+        return NULL;
+    after = p;
+    while (after < end && *after >= '0' && *after <= '9') /* a long id */
+        after++;
+    return after > p ? after : NULL;
 }

@@ -132,11 +132,17 @@ static inline const uint8_t *scan_integer(const uint8_t *p, int64_t *value)
     return scale == 0 ? p : NULL;
 }
 
-/* A time since 1970 in units of unit_ns. */
+/* A time since 1970 in units of unit_ns, maybe with decimal places, up to a ns. */
 static inline const uint8_t *scan_time(const uint8_t *p, uint64_t unit_ns, uint64_t *ns)
 {
     int64_t value = 0;
-    p = scan_integer(p, &value);
+    uint8_t scale = 0;
+    p = scan_decimal(p, &value, &scale);
+    if (TD_UNLIKELY(scale != 0)) {
+        if (scale > 8 || unit_ns % SCAN_POW10[scale] != 0)
+            return NULL;
+        unit_ns /= SCAN_POW10[scale];
+    }
     if (p == NULL || value < 0 || (uint64_t)value > (uint64_t)INT64_MAX / unit_ns)
         return NULL;
     *ns = (uint64_t)value * unit_ns;

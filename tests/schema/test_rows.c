@@ -163,45 +163,11 @@ static void test_spellings(void **state)
                     ((SPELLINGS[k].how & (ROW_FRAME_SPACED | ROW_FRAME_ESCAPED)) == 0));
 }
 
-/* Frames that are lists, books and trades whose entries have numbers that plain structs cannot
- * hold, whose data is a list around the lists of levels, whose topics have text after the symbol,
- * or whose ids are numbers, are read by rows only. */
+/* Trades whose symbol only the entries name, and those with JSON, which is an object in these
+ * frames, are read by rows only. */
 static const char *const BY_ROW[] = {
-    "inverse orderBook25",
-    "usdc-option recenttrades",
-    "spot-v2 bookTicker",
-    "spot-v3 bookticker",
-    "v5-option publicTrade",
-    "okx books",
-    "okx books-l2-tbt",
-    "okx books50-l2-tbt",
-    "okx books5",
-    "okx bbo-tbt",
-    "okx trades",
-    "okx trades-all",
-    "okx option-trades",
-    "deribit *", /* all of its rows */
-    "binance-usdm aggTrade",
-    "binance-spot aggTrade",
-    "binance-spot trade",
-    "kraken-v1 book-10",
-    "kraken-v1 book-25",
-    "kraken-v1 book-100",
-    "kraken-v1 book-500",
-    "bitstamp live_trades",
-    "binance-spot bookTicker",
-    "binance-usdm bookTicker",
-    "kraken-v1 book-1000",
-    "coinbase-advanced level2",
-    "coinbase-advanced market_trades",
-    "kraken-v1 trade",
-    "kraken-v1 spread",
-    "kraken-v2 book-10",
-    "kraken-v2 book-25",
-    "kraken-v2 book-100",
-    "kraken-v2 book-500",
-    "kraken-v2 book-1000",
-    "kraken-v2 trade",
+    "binance-spot aggTrade",     "binance-spot trade",       "deribit trades.kind.raw",
+    "deribit trades.kind.100ms", "deribit trades.kind.agg2",
 };
 
 static int is_by_row(const family *of, const topic_row *row)
