@@ -488,9 +488,12 @@ static td_result make_day(day_work *work, td_err *err)
     for (size_t i = 0; i < run->gap_count; i++)
         if (selection_wants_gap(options->wanted, day->window, run->gaps[i]))
             gaps[gap_count++] = run->gaps[i];
+    selection wanted = *options->wanted;
+    wanted.wants_channel = export_needs_channel;
+    wanted.user = options->spec;
     const export_day made = {.spec = options->spec,
                              .archive = work->archive,
-                             .wanted = options->wanted,
+                             .wanted = &wanted,
                              .ledger = options->ledger,
                              .gaps = gaps,
                              .gap_count = gap_count,
@@ -685,6 +688,27 @@ static void list_filled(const export_run_state *run, char *out, size_t out_bytes
     export_choices_fini(&ignored);
 }
 
+/* 1 if the selection has a channel that no type needs, of which no frame was read. */
+static int has_unread_channel(const export_run_state *run)
+{
+    const export_options *options = run->options;
+    selection copy = *options->wanted;
+    read_query query = selection_query(&copy, run->window);
+    read_plan *plan = NULL;
+    int found = 0;
+    query.is_quiet = 1;
+    if (read_plan_open(options->archive, &query, &plan, NULL) != TD_OK)
+        return 0;
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const planned_segment *of = read_plan_segment(plan, i);
+        for (size_t k = 0; k < of->index->channel_count && !found; k++)
+            found = of->is_wanted[k] &&
+                    !export_needs_channel(options->spec, &of->index->channels[k].info);
+    }
+    read_plan_close(plan);
+    return found;
+}
+
 /* Sets the error for a selection with nothing to export. */
 static td_result refuse_empty(const export_run_state *run, td_err *err)
 {
@@ -692,7 +716,7 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
     const export_spec *spec = options->spec;
     char names[256] = "";
     const cursor_stats read = {.damaged_chunks = total_of(run, TOTAL_DAMAGED_CHUNKS)};
-    if (total_of(run, TOTAL_FRAMES) == 0)
+    if (total_of(run, TOTAL_FRAMES) == 0 && !has_unread_channel(run))
         return selection_why_empty(options->archive, options->wanted, &read, err);
     if (spec->settings.depth != 0 && total_of(run, TOTAL_BOOKS) == 0) {
         td_err_set(err, TD_E_NOTFOUND,

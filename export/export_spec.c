@@ -20,6 +20,32 @@ int export_has_intervals(const export_spec *spec)
     return 0;
 }
 
+/* The row of a channel's topic; NULL: unknown, or it is no topic. */
+static const topic_row *row_of(const channel_info *info)
+{
+    const family *of = family_find(td_bytes_str(info->family));
+    topic_match found;
+    if (of == NULL || !frame_role_is_of_topic(channel_role(info)))
+        return NULL;
+    if (info->exchange_topic[0] == '\0')
+        return family_topic_named(of, info->topic);
+    return topic_match_text(of->topics, of->topic_count, td_bytes_str(info->exchange_topic),
+                            TOPIC_ANY_TIME, &found)
+               ? found.row
+               : NULL;
+}
+
+int export_needs_channel(const void *user, const channel_info *info)
+{
+    const export_spec *spec = user;
+    const topic_row *row = row_of(info);
+    int is_needed = row == NULL;
+    for (size_t i = 0; i < spec->output_count && !is_needed; i++)
+        is_needed =
+            spec->outputs[i].format->frame != NULL || export_type_needs(spec->outputs[i].type, row);
+    return is_needed;
+}
+
 selection_window export_read_window(const export_spec *spec, selection_window window)
 {
     if (!export_has_intervals(spec))

@@ -31,6 +31,10 @@ int export_has_format(const export_spec *spec, const export_format *format);
 /* 1 if a type's rows are about time intervals (EXPORT_OF_INTERVALS). */
 int export_has_intervals(const export_spec *spec);
 
+/* As selection.wants_channel: 1 if a type or format of the export needs frames of the channel.
+ * user: an export_spec. */
+int export_needs_channel(const void *user, const channel_info *info);
+
 /* The window to read for a part of a day. It is longer if rows are about intervals, which also need
  * frames received soon before and after it. */
 selection_window export_read_window(const export_spec *spec, selection_window window);

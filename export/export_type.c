@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "book/audit.h"
 
 const export_type *const *export_type_table(size_t *count)
 {
@@ -93,6 +94,34 @@ int export_is_book_topic(const topic_row *row, uint32_t depth)
 int export_type_is_of(const export_type *type, const topic_row *row)
 {
     return row->type == type->message || (type->also != NULL && type->also(row));
+}
+
+/* The kinds of messages that are compared with those of a topic. */
+static uint32_t kinds_compared(const topic_row *row)
+{
+    switch (audit_part_of(row)) {
+    case AUDIT_TRADES:
+    case AUDIT_CANDLES:
+        return 1u << MSG_TRADE | 1u << MSG_KLINE;
+    case AUDIT_BOOK:
+    case AUDIT_BEST:
+        return 1u << MSG_BOOK_CHANGE | 1u << MSG_TICKER;
+    case AUDIT_NONE:
+    case AUDIT_PARTS:
+        break;
+    }
+    return 0;
+}
+
+int export_type_needs(const export_type *type, const topic_row *row)
+{
+    const uint32_t kinds = type->kinds != 0                         ? type->kinds
+                           : type->message != MSG_RAW               ? 1u << type->message
+                           : (type->flags & EXPORT_OF_BOOKS) != 0   ? 1u << MSG_BOOK_CHANGE
+                           : (type->flags & EXPORT_OF_REPLIES) != 0 ? 0
+                                                                    : UINT32_MAX;
+    return export_type_is_of(type, row) || row->type == MSG_RAW ||
+           (kinds & (1u << row->type | kinds_compared(row))) != 0;
 }
 
 int export_type_takes(const export_type *type, const export_settings *settings,

@@ -93,6 +93,9 @@ typedef struct export_type {
     size_t column_count;
     unsigned flags;   /* EXPORT_* */
     msg_type message; /* topics with such messages give rows; MSG_RAW: `takes` decides */
+    /* Kinds of messages that frames of `takes` can have, as bits (1u << MSG_TICKER). 0: those of
+     * books (EXPORT_OF_BOOKS) or replies, or else all. */
+    uint32_t kinds;
     /* 1 if a topic with other messages gives rows, too. NULL: no such topic. Its frames are read
      * with all members (TAPE_READS_ALL). */
     int (*also)(const topic_row *row);
@@ -122,6 +125,10 @@ typedef struct export_type {
 
 /* 1 if messages of a topic give rows, apart from `takes`. */
 int export_type_is_of(const export_type *type, const topic_row *row);
+
+/* 1 if a type's rows need frames of a topic: they can give rows, or show that other frames which do
+ * are missing (book/audit.h). */
+int export_type_needs(const export_type *type, const topic_row *row);
 
 /* ---- types, and indexes of columns that formats access directly ---- */
 

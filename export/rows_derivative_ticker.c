@@ -213,6 +213,7 @@ const export_type EXPORT_DERIVATIVE_TICKER = {
     .name = "derivative_ticker",
     .columns = DERIVATIVE_COLUMNS,
     .column_count = COLUMNS,
+    .kinds = 1u << MSG_TICKER,
     .takes = takes,
     .joins = joins,
     .lost = on_lost,

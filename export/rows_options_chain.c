@@ -186,6 +186,7 @@ const export_type EXPORT_OPTIONS_CHAIN = {
     .name = "options_chain",
     .columns = OPTION_COLUMNS,
     .column_count = COLUMNS,
+    .kinds = 1u << MSG_TICKER,
     .takes = takes,
     .prefers = prefers,
     .frame = on_frame,

@@ -248,7 +248,9 @@ selection_answer selection_match(const selection *wanted, const channel_info *ch
     int is_named = selection_has_topic(wanted, td_bytes_str(channel->topic),
                                        td_bytes_str(channel->exchange_topic), td_bytes_str(symbol));
     if (is_named)
-        return SELECTION_YES;
+        return wanted->wants_channel == NULL || wanted->wants_channel(wanted->user, channel)
+                   ? SELECTION_YES
+                   : SELECTION_NO;
     return role == ROLE_UNKNOWN ? SELECTION_CLASSIFY : SELECTION_NO;
 }
 

@@ -37,6 +37,9 @@ typedef struct selection {
     uint8_t has_from;
     uint8_t has_to;
     uint8_t with_replies; /* 1: HTTP replies match any symbol */
+    /* Narrows it: 1 if frames of this channel, of a topic, are wanted. NULL: all. Borrowed. */
+    int (*wants_channel)(const void *user, const channel_info *info);
+    const void *user;
 } selection;
 
 /* The selected receive times. */

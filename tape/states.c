@@ -46,9 +46,11 @@ static int wants_topic(void *user, const symbol_topic *topic)
                                   .topic = topic->name,
                                   .exchange_topic = "",
                                   .symbol = of->symbol};
+    const selection *wanted = of->reading->wanted;
     return !is_known &&
-           selection_has_topic(of->reading->wanted, td_bytes_str(topic->name), td_bytes_of(NULL, 0),
+           selection_has_topic(wanted, td_bytes_str(topic->name), td_bytes_of(NULL, 0),
                                td_bytes_str(of->symbol)) &&
+           (wanted->wants_channel == NULL || wanted->wants_channel(wanted->user, &by_name)) &&
            (of->reading->wants_channel == NULL ||
             of->reading->wants_channel(of->reading->user, &by_name));
 }
@@ -147,7 +149,8 @@ static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err 
     symbol_topic *topic;
     for (size_t i = 0; (topic = symbol_state_topic_at(entry->state, i)) != NULL; i++)
         topic->saved_ns = of->from->checkpoint.at_ns;
-    if (of->reading->wanted->topics.count > 0 || of->reading->wants_channel != NULL)
+    if (of->reading->wanted->topics.count > 0 || of->reading->wanted->wants_channel != NULL ||
+        of->reading->wants_channel != NULL)
         symbol_state_keep(entry->state, wants_topic, of);
     rc = of->reading->with_lines ? TD_OK : join_lines(of, entry->state, err);
     if (rc != TD_OK)

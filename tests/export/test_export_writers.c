@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "export/export_name.h"
 #include "export/export_writers.h"
+#include "export/rows_hftbacktest.h"
 #include "schema/family.h"
 
 static const export_format *format_of(const char *name)
@@ -69,6 +70,69 @@ static void test_types(void **state)
         }
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(types[i]->name, types[k]->name);
+    }
+}
+
+/* A topic of any family that gives rows of a type is read for it. */
+static void test_types_need_what_they_take(void **state)
+{
+    static const char *const SYMBOLS[] = {"BTCUSDT", "BTC-USDT-SWAP", "BTC-PERPETUAL",
+                                          "BTC-31JUL26-60000-C"};
+    static const export_type *const OTHERS[] = {&EXPORT_HFT_DEPTH, &EXPORT_HFT_BBO};
+    const export_settings settings = {.bar_ns = 1, .has_bbo = 1};
+    size_t family_count = 0, type_count = 0;
+    const family *const *families = family_table(&family_count);
+    const export_type *const *types = export_type_table(&type_count);
+    (void)state;
+    for (size_t i = 0; i < family_count * type_count; i++)
+        for (size_t k = 0; k < families[i / type_count]->topic_count; k++)
+            for (size_t at = 0; at < sizeof SYMBOLS / sizeof SYMBOLS[0]; at++) {
+                const family *of = families[i / type_count];
+                const export_type *type = types[i % type_count];
+                const frame_channel channel = {.info = {.symbol = SYMBOLS[at]},
+                                               .family = of,
+                                               .role = ROLE_DATA,
+                                               .topic = {.row = &of->topics[k]}};
+                assert_true(!export_type_takes(type, &settings, &channel) ||
+                            export_type_needs(type, &of->topics[k]));
+                for (size_t o = 0; o < sizeof OTHERS / sizeof OTHERS[0]; o++)
+                    assert_true(!export_type_takes(OTHERS[o], &settings, &channel) ||
+                                export_type_needs(OTHERS[o], &of->topics[k]));
+            }
+}
+
+/* Types read the topics of their rows, and those that show losses of these. */
+static void test_needed_topics(void **state)
+{
+    static const struct {
+        const export_type *type;
+        const char *topic;
+        int is_needed;
+    } CASES[] = {
+        {&EXPORT_TRADES, "publicTrade", 1},
+        {&EXPORT_TRADES, "kline.1", 1}, /* counts them */
+        {&EXPORT_TRADES, "orderbook.50", 0},
+        {&EXPORT_TRADES, "tickers", 0},
+        {&EXPORT_BARS, "publicTrade", 1},
+        {&EXPORT_BARS, "kline.1", 1},
+        {&EXPORT_BARS, "orderbook.50", 0},
+        {&EXPORT_BOOK_DELTAS, "orderbook.50", 1},
+        {&EXPORT_BOOK_DELTAS, "orderbook.1", 1}, /* has its best levels */
+        {&EXPORT_BOOK_DELTAS, "tickers", 1},
+        {&EXPORT_BOOK_DELTAS, "publicTrade", 0},
+        {&EXPORT_DERIVATIVE_TICKER, "tickers", 1},
+        {&EXPORT_DERIVATIVE_TICKER, "publicTrade", 0},
+        {&EXPORT_INSTRUMENTS, "orderbook.50", 0},
+        {&EXPORT_GAPS, "orderbook.50", 1}, /* about all topics */
+    };
+    const family *of = family_find(td_bytes_str("v5-linear"));
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        td_bytes symbol;
+        const topic_row *row = family_topic_row(of, CASES[i].topic, &symbol);
+        print_message("%s of %s\n", CASES[i].topic, CASES[i].type->name);
+        assert_non_null(row);
+        assert_int_equal(export_type_needs(CASES[i].type, row), CASES[i].is_needed);
     }
 }
 
@@ -387,6 +451,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_types),
+        cmocka_unit_test(test_types_need_what_they_take),
+        cmocka_unit_test(test_needed_topics),
         cmocka_unit_test(test_trades_have_markets),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_clashes),
