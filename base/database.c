@@ -113,12 +113,18 @@ void database_bind_blob(database_query *query, const void *bytes, size_t size)
                                            SQLITE_STATIC));
 }
 
-td_result database_query_end(database_query *query, td_result rc)
+td_result database_query_end_bound(database_query *query, td_result rc)
 {
     /* The reset returns the failure of the last step, which was reported. */
     (void)sqlite3_reset(query->stmt);
-    (void)sqlite3_clear_bindings(query->stmt);
     return rc == TD_EOF ? TD_OK : rc;
+}
+
+td_result database_query_end(database_query *query, td_result rc)
+{
+    rc = database_query_end_bound(query, rc);
+    (void)sqlite3_clear_bindings(query->stmt);
+    return rc;
 }
 
 td_result database_query_next(database_query *query, td_err *err)
@@ -282,15 +288,23 @@ static td_result make_table(database *d, td_err *err)
     return rc == TD_OK ? run_sql(d, "COMMIT", "making its table", err) : rc;
 }
 
+td_result database_prepare(database *d, size_t which, const char *sql, td_err *err)
+{
+    (void)sqlite3_finalize(d->statements[which]);
+    d->statements[which] = NULL;
+    int rc =
+        sqlite3_prepare_v3(d->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &d->statements[which], NULL);
+    return rc == SQLITE_OK ? TD_OK : fail(d, rc, "preparing", err);
+}
+
 /* Prepare the kind's statements. Fails for a file of another kind or version, which lacks the
  * tables. */
 static td_result prepare_all(database *d, td_err *err)
 {
-    int rc = SQLITE_OK;
-    for (size_t i = 0; rc == SQLITE_OK && i < d->kind->statement_count; i++)
-        rc = sqlite3_prepare_v3(d->db, d->kind->statements[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                &d->statements[i], NULL);
-    return rc == SQLITE_OK ? TD_OK : fail(d, rc, "preparing", err);
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < d->kind->statement_count; i++)
+        rc = database_prepare(d, i, d->kind->statements[i], err);
+    return rc;
 }
 
 static td_result open_database(database *d, td_err *err)

@@ -72,6 +72,13 @@ TD_MUST_USE td_result database_query_next(database_query *query, td_err *err);
  * or TD_OK for TD_EOF. */
 td_result database_query_end(database_query *query, td_result rc);
 
+/* As database_query_end, of a statement whose next run binds all its parameters: they stay bound
+ * until then. */
+td_result database_query_end_bound(database_query *query, td_result rc);
+
+/* Replace a statement of the kind, which no query is using, by another text. TD_E_*. */
+TD_MUST_USE td_result database_prepare(database *db, size_t which, const char *sql, td_err *err);
+
 /* For many reads in sequence: keep SQLite's shared lock instead of taking it for each read. Call
  * database_hold before each read; it renews the lock after DATABASE_HOLD_NS, so a writer waits at
  * most that long. If it cannot get the lock, each read locks for itself. Call database_release

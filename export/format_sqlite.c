@@ -15,6 +15,14 @@
 /* Statements that precede the insertions. */
 enum { NO_JOURNAL, SORT_IN_FILES, BEGIN, COMMIT, FIRST_INSERT };
 
+/* A table. Its insertion sets only the columns that had a value so far, because SQLite takes time
+ * for each parameter, and a family fills a third of a table's columns. */
+typedef struct table {
+    const export_output *output;
+    size_t *columns; /* indexes of all columns; the first set_count are set */
+    size_t set_count;
+} table;
+
 typedef struct sqlite_writer {
     const export_target *target;
     export_file *file; /* NULL before the first row */
@@ -22,7 +30,9 @@ typedef struct sqlite_writer {
     database_kind kind;
     td_buf sql;              /* texts of the statements, each with a NUL */
     const char **statements; /* from FIRST_INSERT: insertions by table, then indexes by table */
+    table *tables;
     size_t table_count;
+    char (*texts)[ROW_TEXT_BYTES]; /* of a row's values, by column */
 } sqlite_writer;
 
 static void *open_sqlite(const export_target *target)
@@ -41,6 +51,10 @@ static void close_sqlite(void *writer)
     database_close(self->db);
     export_file_abandon(self->file);
     td_buf_fini(&self->sql);
+    for (size_t i = 0; i < self->table_count; i++)
+        td_free(self->tables[i].columns);
+    td_free(self->tables);
+    td_free(self->texts);
     td_free(self->statements);
     td_free(self);
 }
@@ -89,10 +103,17 @@ static void add_table(td_buf *sql, const export_output *output)
     add(sql, ");");
 }
 
-static void add_insert(td_buf *sql, const export_output *output)
+static void add_insert(td_buf *sql, const table *to)
 {
-    size_t count = output->type->column_count + (has_frame_columns(output->type) ? 9 : 0);
-    add_name(sql, "INSERT INTO \"", output->name, "\" VALUES (");
+    const int has_frame = has_frame_columns(to->output->type);
+    const size_t count = to->set_count + (has_frame ? 9 : 0);
+    add_name(sql, "INSERT INTO \"", to->output->name, "\" (");
+    if (has_frame)
+        add(sql, "exchange, feed, symbol, ts_recv, ts_exch, seq, frame, flags, suspect");
+    for (size_t i = 0; i < to->set_count; i++)
+        add_name(sql, i > 0 || has_frame ? ", \"" : "\"",
+                 to->output->type->columns[to->columns[i]].name, "\"");
+    add(sql, ") VALUES (");
     for (size_t i = 0; i < count; i++)
         add(sql, i == 0 ? "?" : ",?");
     td_buf_add(sql, ")", sizeof ")");
@@ -110,26 +131,53 @@ static void add_index(td_buf *sql, const export_output *output)
     td_buf_add(sql, "", 1);
 }
 
-/* The output for this format's table number `index`, or NULL after the last one. */
-static const export_output *table_at(const sqlite_writer *self, size_t index)
+/* Add the columns that have a value for the first time. Returns 1 if there are any. */
+static int add_columns(table *to, const msg_value *values)
 {
-    for (size_t i = 0; i < self->target->output_count; i++)
-        if (self->target->outputs[i].format == &EXPORT_SQLITE && index-- == 0)
-            return &self->target->outputs[i];
-    return NULL;
+    const size_t before = to->set_count, count = to->output->type->column_count;
+    for (size_t i = before; i < count; i++) {
+        const size_t column = to->columns[i];
+        if (values[column].type == VALUE_ABSENT)
+            continue;
+        to->columns[i] = to->columns[to->set_count];
+        to->columns[to->set_count++] = column;
+    }
+    return to->set_count > before;
+}
+
+static void make_tables(sqlite_writer *self)
+{
+    const export_target *target = self->target;
+    size_t most = 0;
+    self->tables = td_alloc_zero(target->output_count, sizeof *self->tables);
+    for (size_t i = 0; i < target->output_count; i++) {
+        const size_t columns = target->outputs[i].type->column_count;
+        if (target->outputs[i].format != &EXPORT_SQLITE)
+            continue;
+        table *made = &self->tables[self->table_count++];
+        *made = (table){.output = &target->outputs[i],
+                        .columns = td_alloc_zero(columns, sizeof *made->columns)};
+        for (size_t k = 0; k < columns; k++)
+            made->columns[k] = k;
+        if (!has_frame_columns(made->output->type))
+            made->set_count = columns; /* an insertion has at least one */
+        most = columns > most ? columns : most;
+    }
+    self->texts = td_alloc(most * sizeof *self->texts);
 }
 
 static void make_statements(sqlite_writer *self)
 {
     td_buf *sql = &self->sql;
-    while (table_at(self, self->table_count) != NULL)
-        add_table(sql, table_at(self, self->table_count++));
+    make_tables(self);
+    for (size_t i = 0; i < self->table_count; i++)
+        add_table(sql, self->tables[i].output);
     td_buf_add(sql, "", 1);
     size_t count = FIRST_INSERT + 2 * self->table_count;
     for (size_t i = 0; i < self->table_count; i++)
-        add_insert(sql, table_at(self, i));
+        add_insert(sql, &self->tables[i]);
     for (size_t i = 0; i < self->table_count; i++)
-        add_index(sql, table_at(self, i));
+        add_index(sql, self->tables[i].output);
     self->statements = td_alloc_zero(count, sizeof *self->statements);
     self->statements[NO_JOURNAL] = "PRAGMA journal_mode = MEMORY";
     self->statements[SORT_IN_FILES] = "PRAGMA temp_store = FILE"; /* sort in files, not in memory */
@@ -208,28 +256,39 @@ static void bind_frame_columns(database_query *query, const export_source *sourc
 static size_t table_of(const sqlite_writer *self, const export_source *source)
 {
     size_t i = 0;
-    while (table_at(self, i)->type != source->type)
+    while (self->tables[i].output->type != source->type)
         i++;
     return i;
+}
+
+/* Prepare a table's insertion again, for its present columns. */
+static td_result widen(sqlite_writer *self, size_t index, td_err *err)
+{
+    td_buf sql;
+    td_buf_init(&sql, SIZE_MAX);
+    add_insert(&sql, &self->tables[index]);
+    td_result rc = database_prepare(self->db, FIRST_INSERT + index, (const char *)sql.data, err);
+    td_buf_fini(&sql);
+    return rc;
 }
 
 static td_result add_row(void *writer, const export_source *source, const export_row *row,
                          td_err *err)
 {
     sqlite_writer *self = writer;
-    size_t count = source->type->column_count;
     td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
     if (rc != TD_OK || row->is_gap)
         return rc;
-    char(*texts)[ROW_TEXT_BYTES] = td_alloc(count * sizeof *texts);
-    database_query query = database_query_begin(self->db, FIRST_INSERT + table_of(self, source));
+    const size_t index = table_of(self, source);
+    table *to = &self->tables[index];
+    if (add_columns(to, row->values) && (rc = widen(self, index, err)) != TD_OK)
+        return rc;
+    database_query query = database_query_begin(self->db, FIRST_INSERT + index);
     if (has_frame_columns(source->type))
         bind_frame_columns(&query, source, row);
-    for (size_t i = 0; i < count; i++)
-        bind_value(&query, &row->values[i], texts[i]);
-    rc = database_query_end(&query, database_query_next(&query, err));
-    td_free(texts);
-    return rc;
+    for (size_t i = 0; i < to->set_count; i++)
+        bind_value(&query, &row->values[to->columns[i]], self->texts[to->columns[i]]);
+    return database_query_end_bound(&query, database_query_next(&query, err));
 }
 
 static td_result finish(void *writer, td_err *err)
