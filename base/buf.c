@@ -60,12 +60,6 @@ void td_buf_grow_slow(td_buf *buf, size_t extra)
     TD_ASSERT(rc == TD_OK);
 }
 
-void td_buf_add(td_buf *buf, const void *bytes, size_t size)
-{
-    td_result rc = td_buf_append(buf, bytes, size, NULL);
-    TD_ASSERT(rc == TD_OK);
-}
-
 td_result td_buf_printf(td_buf *buf, td_err *err, const char *format, ...)
 {
     va_list values;

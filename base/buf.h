@@ -40,7 +40,14 @@ static inline void td_buf_grow(td_buf *buf, size_t extra)
     if (TD_UNLIKELY(extra > buf->capacity - buf->size))
         td_buf_grow_slow(buf, extra);
 }
-void td_buf_add(td_buf *buf, const void *bytes, size_t size);
+static inline void td_buf_add(td_buf *buf, const void *bytes, size_t size)
+{
+    if (TD_UNLIKELY(size == 0)) /* bytes may be NULL */
+        return;
+    td_buf_grow(buf, size);
+    memcpy(buf->data + buf->size, bytes, size);
+    buf->size += size;
+}
 
 /* Append formatted text, without a NUL. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result td_buf_printf(td_buf *buf, td_err *err, const char *format, ...)

@@ -3,7 +3,13 @@
 #include "base/assert.h"
 #include "export/parquet/thrift.h"
 
-enum { BLOCK = 128, MINIBLOCKS = 4, MINIBLOCK = BLOCK / MINIBLOCKS, GROUP = 8 };
+enum {
+    BLOCK = 128,
+    MINIBLOCKS = 4,
+    MINIBLOCK = BLOCK / MINIBLOCKS,
+    GROUP = 8,
+    LITERALS = 63 * GROUP
+};
 
 static void add_byte(td_buf *out, unsigned byte)
 {
@@ -83,27 +89,46 @@ void encode_deltas(td_buf *out, const int64_t *values, size_t count)
     }
 }
 
-void encode_indexes(td_buf *out, const int64_t *indexes, size_t count)
+/* Writes the waiting literals as a bit-packed run, padded to whole groups. */
+static void end_literals(td_buf *out, const uint64_t *literals, size_t *count, unsigned width)
 {
-    uint64_t any = 0;
-    uint64_t all_equal = 1;
+    size_t padded = (*count + GROUP - 1) / GROUP * GROUP;
+    if (*count == 0)
+        return;
+    thrift_varint(out, padded / GROUP << 1 | 1);
+    pack_bits(out, literals, *count, padded, width);
+    *count = 0;
+}
+
+void encode_indexes(td_buf *out, const index_run *runs, size_t count)
+{
+    uint64_t literals[LITERALS];
+    size_t literal_count = 0;
+    uint32_t any = 0;
     TD_ASSERT(count > 0);
-    for (size_t i = 0; i < count; i++) {
-        any |= (uint64_t)indexes[i];
-        all_equal &= indexes[i] == indexes[0];
-    }
+    for (size_t i = 0; i < count; i++)
+        any |= runs[i].index;
     unsigned width = any == 0 ? 1 : width_of(any);
     add_byte(out, width);
-    if (all_equal) {
-        uint8_t copy[8];
-        td_put_le64(copy, any);
-        thrift_varint(out, (uint64_t)count << 1);
-        td_buf_add(out, copy, (width + 7) / 8);
-        return;
+    for (size_t i = 0; i < count; i++) {
+        const index_run *run = &runs[i];
+        size_t left = run->count;
+        for (; left > 0 && literal_count % GROUP != 0; left--)
+            literals[literal_count++] = run->index;
+        if (left >= GROUP || count == 1) {
+            uint8_t copy[8];
+            end_literals(out, literals, &literal_count, width);
+            td_put_le64(copy, run->index);
+            thrift_varint(out, (uint64_t)left << 1);
+            td_buf_add(out, copy, (width + 7) / 8);
+            continue;
+        }
+        if (literal_count == LITERALS)
+            end_literals(out, literals, &literal_count, width);
+        for (; left > 0; left--)
+            literals[literal_count++] = run->index;
     }
-    size_t padded = (count + GROUP - 1) / GROUP * GROUP;
-    thrift_varint(out, padded / GROUP << 1 | 1);
-    pack_bits(out, (const uint64_t *)indexes, count, padded, width);
+    end_literals(out, literals, &literal_count, width);
 }
 
 void encode_run(td_buf *out, uint8_t level, size_t count)

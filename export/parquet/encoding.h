@@ -22,9 +22,15 @@ void encode_bits(td_buf *out, const int64_t *values, size_t count);
 /* DELTA_BINARY_PACKED for 64-bit values. */
 void encode_deltas(td_buf *out, const int64_t *values, size_t count);
 
-/* RLE_DICTIONARY: the bit width of the indexes, then one run with all indexes: a repeated run if
- * all are equal, else a bit-packed run. count > 0. */
-void encode_indexes(td_buf *out, const int64_t *indexes, size_t count);
+/* The same index of a dictionary, count times. */
+typedef struct index_run {
+    uint32_t index;
+    uint32_t count;
+} index_run;
+
+/* RLE_DICTIONARY: the bit width of the indexes, then runs: a repeated run for eight or more equal
+ * indexes, or if all are equal; bit-packed runs for the others. count > 0. */
+void encode_indexes(td_buf *out, const index_run *runs, size_t count);
 
 /* An RLE run: count copies of a level, which is 0 or 1. count > 0. */
 void encode_run(td_buf *out, uint8_t level, size_t count);

@@ -13,6 +13,7 @@
 #include "base/row_table.h"
 #include "base/version.h"
 #include "export/parquet/encoding.h"
+#include "export/parquet/held_rows.h"
 #include "export/parquet/thrift.h"
 
 __extension__ typedef __int128 int128;
@@ -81,12 +82,14 @@ typedef struct page_sizes {
     uint64_t compressed;
 } page_sizes;
 
-/* A column in the current row group. */
+/* Encodes the columns of a row group, one after the other. It exists only while a group is written:
+ * hash tables and pages for each column of each open file would be most of an export's memory. */
 typedef struct column_chunk {
     const parquet_column *column;
     const kind_row *kind;
     /* the current page: */
-    td_buf numbers; /* int64_t each: values, or indexes in the dictionary */
+    td_buf numbers; /* int64_t each */
+    td_buf indexes; /* index_run each: indexes in the dictionary */
     td_buf plain;   /* encoded as PLAIN */
     td_buf levels;  /* complete runs of definition levels */
     uint8_t level;  /* level of the current run: 1 for values, 0 for nulls */
@@ -96,7 +99,7 @@ typedef struct column_chunk {
     /* the dictionary: its values as PLAIN, and the offset of each value */
     td_buf dictionary;
     uint32_t *entries;
-    size_t entry_count;
+    size_t entry_count, entry_capacity;
     row_table by_value;
     uint8_t is_full; /* 1: further values are PLAIN */
     /* the chunk: */
@@ -109,20 +112,20 @@ typedef struct column_chunk {
     td_buf least, most;
     uint8_t has_bounds, is_beyond_bounds;
     uint8_t has_fallen; /* 1 if a number is lower than its predecessor */
+    /* for all columns: */
+    ZSTD_CCtx *compressor;
+    td_buf scratch; /* bytes of the current page */
+    td_buf header;  /* the header of a page */
 } column_chunk;
 
 struct parquet_writer {
     const parquet_schema *schema;
     parquet_out out;
-    column_chunk *chunks;
-    ZSTD_CCtx *compressor; /* NULL before the first page */
-    td_buf scratch;        /* bytes of the current page */
-    td_buf header;         /* the header of a page; at the end, the footer */
-    td_buf groups;         /* descriptions of the row groups, for the footer */
+    held_rows held; /* the current row group */
+    td_buf groups;  /* descriptions of the row groups, for the footer */
     size_t group_count;
-    uint64_t group_rows; /* number of rows in the current row group */
-    uint64_t rows;       /* number of rows in earlier row groups */
-    uint64_t bytes;      /* size of the part of the file that has been written */
+    uint64_t rows;  /* number of rows in earlier row groups */
+    uint64_t bytes; /* size of the part of the file that has been written */
 };
 
 parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out)
@@ -130,22 +133,8 @@ parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out)
     parquet_writer *made = td_alloc_zero(1, sizeof *made);
     made->schema = schema;
     made->out = out;
-    made->chunks = td_alloc_zero(schema->column_count, sizeof *made->chunks);
-    td_buf_init(&made->scratch, BUFFER_BYTES_MAX);
-    td_buf_init(&made->header, BUFFER_BYTES_MAX);
+    held_rows_init(&made->held, schema->column_count);
     td_buf_init(&made->groups, BUFFER_BYTES_MAX);
-    for (size_t i = 0; i < schema->column_count; i++) {
-        column_chunk *chunk = &made->chunks[i];
-        chunk->column = &schema->columns[i];
-        chunk->kind = &KINDS[chunk->column->kind];
-        td_buf_init(&chunk->numbers, BUFFER_BYTES_MAX);
-        td_buf_init(&chunk->plain, BUFFER_BYTES_MAX);
-        td_buf_init(&chunk->levels, BUFFER_BYTES_MAX);
-        td_buf_init(&chunk->dictionary, BUFFER_BYTES_MAX);
-        td_buf_init(&chunk->pages, BUFFER_BYTES_MAX);
-        td_buf_init(&chunk->least, PARQUET_BOUND_BYTES);
-        td_buf_init(&chunk->most, PARQUET_BOUND_BYTES);
-    }
     return made;
 }
 
@@ -153,24 +142,41 @@ void parquet_close(parquet_writer *writer)
 {
     if (writer == NULL)
         return;
-    for (size_t i = 0; i < writer->schema->column_count; i++) {
-        column_chunk *chunk = &writer->chunks[i];
-        td_buf_fini(&chunk->numbers);
-        td_buf_fini(&chunk->plain);
-        td_buf_fini(&chunk->levels);
-        td_buf_fini(&chunk->dictionary);
-        td_buf_fini(&chunk->pages);
-        td_buf_fini(&chunk->least);
-        td_buf_fini(&chunk->most);
-        row_table_fini(&chunk->by_value);
-        td_free(chunk->entries);
-    }
-    td_free(writer->chunks);
-    (void)ZSTD_freeCCtx(writer->compressor); /* always returns 0 */
-    td_buf_fini(&writer->scratch);
-    td_buf_fini(&writer->header);
+    held_rows_fini(&writer->held);
     td_buf_fini(&writer->groups);
     td_free(writer);
+}
+
+static void chunk_init(column_chunk *chunk)
+{
+    *chunk = (column_chunk){.compressor = ZSTD_createCCtx_advanced(MEMORY)};
+    td_buf_init(&chunk->numbers, BUFFER_BYTES_MAX);
+    td_buf_init(&chunk->indexes, BUFFER_BYTES_MAX);
+    td_buf_init(&chunk->plain, BUFFER_BYTES_MAX);
+    td_buf_init(&chunk->levels, BUFFER_BYTES_MAX);
+    td_buf_init(&chunk->dictionary, BUFFER_BYTES_MAX);
+    td_buf_init(&chunk->pages, BUFFER_BYTES_MAX);
+    td_buf_init(&chunk->least, PARQUET_BOUND_BYTES);
+    td_buf_init(&chunk->most, PARQUET_BOUND_BYTES);
+    td_buf_init(&chunk->scratch, BUFFER_BYTES_MAX);
+    td_buf_init(&chunk->header, BUFFER_BYTES_MAX);
+}
+
+static void chunk_fini(column_chunk *chunk)
+{
+    td_buf_fini(&chunk->numbers);
+    td_buf_fini(&chunk->indexes);
+    td_buf_fini(&chunk->plain);
+    td_buf_fini(&chunk->levels);
+    td_buf_fini(&chunk->dictionary);
+    td_buf_fini(&chunk->pages);
+    td_buf_fini(&chunk->least);
+    td_buf_fini(&chunk->most);
+    td_buf_fini(&chunk->scratch);
+    td_buf_fini(&chunk->header);
+    row_table_fini(&chunk->by_value);
+    td_free(chunk->entries);
+    (void)ZSTD_freeCCtx(chunk->compressor); /* always returns 0 */
 }
 
 /* ---- the smallest and largest value ---- */
@@ -232,17 +238,15 @@ enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2 };
 
 /* Compresses the page in `scratch` and appends it to `out`, after a header. value_count: the page's
  * values and nulls, or the dictionary's entries. */
-static page_sizes add_page(parquet_writer *writer, int type, parquet_encoding encoding,
+static page_sizes add_page(column_chunk *chunk, int type, parquet_encoding encoding,
                            size_t value_count, td_buf *out)
 {
-    td_buf *raw = &writer->scratch;
-    td_buf *header = &writer->header;
+    td_buf *raw = &chunk->scratch;
+    td_buf *header = &chunk->header;
     size_t bound = ZSTD_compressBound(raw->size);
-    if (writer->compressor == NULL)
-        writer->compressor = ZSTD_createCCtx_advanced(MEMORY);
     /* The compressed bytes follow the raw ones. */
     td_buf_grow(raw, bound);
-    size_t size = ZSTD_compressCCtx(writer->compressor, raw->data + raw->size, bound, raw->data,
+    size_t size = ZSTD_compressCCtx(chunk->compressor, raw->data + raw->size, bound, raw->data,
                                     raw->size, COMPRESSION_LEVEL);
     TD_ASSERT(!ZSTD_isError(size)); /* there is enough space, and allocations do not fail */
     const uint8_t *packed = raw->data + raw->size;
@@ -279,7 +283,7 @@ static parquet_encoding encode_values(const column_chunk *chunk, td_buf *out)
 {
     const int64_t *numbers = (const int64_t *)(const void *)chunk->numbers.data;
     size_t count = chunk->numbers.size / NUMBER_BYTES;
-    if (count == 0) {
+    if (count == 0 && chunk->indexes.size == 0) {
         td_buf_add(out, chunk->plain.data, chunk->plain.size);
         return ENCODING_PLAIN;
     }
@@ -299,14 +303,15 @@ static parquet_encoding encode_values(const column_chunk *chunk, td_buf *out)
     case TYPE_FIXED:
         break;
     }
-    encode_indexes(out, numbers, count);
+    encode_indexes(out, (const index_run *)(const void *)chunk->indexes.data,
+                   chunk->indexes.size / sizeof(index_run));
     return ENCODING_RLE_DICTIONARY;
 }
 
 /* Ends the current page, if it has rows. */
-static void end_page(parquet_writer *writer, column_chunk *chunk)
+static void end_page(column_chunk *chunk)
 {
-    td_buf *raw = &writer->scratch;
+    td_buf *raw = &chunk->scratch;
     if (chunk->row_count == 0)
         return;
     td_buf_clear(raw);
@@ -319,53 +324,52 @@ static void end_page(parquet_writer *writer, column_chunk *chunk)
     }
     parquet_encoding encoding = encode_values(chunk, raw);
     chunk->uncompressed_bytes +=
-        add_page(writer, PAGE_DATA, encoding, chunk->row_count, &chunk->pages).uncompressed;
+        add_page(chunk, PAGE_DATA, encoding, chunk->row_count, &chunk->pages).uncompressed;
     chunk->encodings |= 1U << encoding;
     chunk->rows += chunk->row_count;
     chunk->nulls += chunk->null_count;
     chunk->row_count = 0;
     chunk->null_count = 0;
     td_buf_clear(&chunk->numbers);
+    td_buf_clear(&chunk->indexes);
     td_buf_clear(&chunk->plain);
     td_buf_clear(&chunk->levels);
 }
 
 /* ---- values ---- */
 
-/* Counts a value (level 1) or a null (level 0) of the page. */
-static void count_value(column_chunk *chunk, uint8_t level)
+/* Counts rows of the page: values (level 1) or nulls (level 0). */
+static void count_rows(column_chunk *chunk, uint8_t level, size_t count)
 {
     TD_ASSERT(level == 1 || chunk->column->is_optional);
-    chunk->row_count++;
-    chunk->null_count += level == 0;
+    chunk->row_count += count;
+    chunk->null_count += level == 0 ? count : 0;
     if (!chunk->column->is_optional)
         return;
     if (chunk->level != level)
         end_run(chunk);
     chunk->level = level;
-    chunk->level_count++;
+    chunk->level_count += count;
 }
 
-void parquet_put_null(parquet_writer *writer, size_t column)
-{
-    count_value(&writer->chunks[column], 0);
-}
-
-static void put_number(column_chunk *chunk, int64_t value)
+static void add_numbers(column_chunk *chunk, int64_t value, size_t count)
 {
     uint8_t bytes[NUMBER_BYTES];
     td_put_le64(bytes, (uint64_t)value);
     widen_bounds(chunk, td_bytes_of(bytes, sizeof bytes));
-    td_buf_add(&chunk->numbers, &value, sizeof value);
-    count_value(chunk, 1);
-}
-
-void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value)
-{
-    column_chunk *chunk = &writer->chunks[column];
-    TD_ASSERT(chunk->column->kind <= PARQUET_TIME_NS);
-    TD_ASSERT(chunk->column->kind != PARQUET_U8 || (value >= 0 && value <= UINT8_MAX));
-    put_number(chunk, value);
+    while (count > 0) {
+        size_t space = (PARQUET_PAGE_BYTES - chunk->numbers.size) / NUMBER_BYTES;
+        size_t part = count < space ? count : space;
+        td_buf_grow(&chunk->numbers, part * NUMBER_BYTES);
+        int64_t *to = (int64_t *)(void *)(chunk->numbers.data + chunk->numbers.size);
+        for (size_t i = 0; i < part; i++)
+            to[i] = value;
+        chunk->numbers.size += part * NUMBER_BYTES;
+        count_rows(chunk, 1, part);
+        if (part == space)
+            end_page(chunk);
+        count -= part;
+    }
 }
 
 /* Appends a value as PLAIN; a text after its length. Returns the offset of the value's first
@@ -391,139 +395,221 @@ static td_bytes dictionary_entry(const column_chunk *chunk, size_t index)
 }
 
 /* Returns the index of a value in the dictionary. Adds a new value. */
-static int64_t dictionary_index(column_chunk *chunk, td_bytes value)
+static uint32_t dictionary_index(column_chunk *chunk, td_bytes value)
 {
     uint64_t hash = td_xxh64(value.data, value.size);
     row_probe probe = row_probe_of(hash);
     while (row_table_next(&chunk->by_value, &probe))
         if (td_bytes_equal(dictionary_entry(chunk, probe.row), value))
             return probe.row;
-    chunk->entries = td_array_grow(chunk->entries, chunk->entry_count, sizeof *chunk->entries);
+    td_array_ensure((void **)&chunk->entries, &chunk->entry_capacity, chunk->entry_count,
+                    sizeof *chunk->entries);
     chunk->entries[chunk->entry_count] = (uint32_t)add_plain(chunk, &chunk->dictionary, value);
     row_table_put(&chunk->by_value, hash, chunk->entry_count);
     widen_bounds(chunk, value);
-    return (int64_t)chunk->entry_count++;
+    return (uint32_t)chunk->entry_count++;
 }
 
-static void put_bytes(parquet_writer *writer, column_chunk *chunk, td_bytes value)
+static void add_indexes(column_chunk *chunk, uint32_t index, size_t count)
+{
+    const index_run run = {index, (uint32_t)count};
+    td_buf_add(&chunk->indexes, &run, sizeof run);
+    count_rows(chunk, 1, count);
+    if (chunk->indexes.size >= PARQUET_PAGE_BYTES)
+        end_page(chunk);
+}
+
+static void add_bytes(column_chunk *chunk, td_bytes value, size_t count)
 {
     if (!chunk->is_full && chunk->dictionary.size >= PARQUET_DICTIONARY_BYTES) {
-        end_page(writer, chunk);
+        end_page(chunk);
         chunk->is_full = 1;
     }
-    if (chunk->is_full) {
-        widen_bounds(chunk, value);
-        (void)add_plain(chunk, &chunk->plain, value);
-    } else {
-        int64_t index = dictionary_index(chunk, value);
-        td_buf_add(&chunk->numbers, &index, sizeof index);
+    if (!chunk->is_full) {
+        add_indexes(chunk, dictionary_index(chunk, value), count);
+        return;
     }
-    count_value(chunk, 1);
+    widen_bounds(chunk, value);
+    for (; count > 0; count--) {
+        (void)add_plain(chunk, &chunk->plain, value);
+        count_rows(chunk, 1, 1);
+        if (chunk->plain.size >= PARQUET_PAGE_BYTES)
+            end_page(chunk);
+    }
+}
+
+static const int64_t POWERS[TD_DECIMAL_SCALE_MAX + 1] = {
+    1,
+    10,
+    100,
+    1000,
+    10000,
+    100000,
+    1000000,
+    10000000,
+    100000000,
+    1000000000,
+    10000000000,
+    100000000000,
+    1000000000000,
+    10000000000000,
+    100000000000000,
+    1000000000000000,
+    10000000000000000,
+    100000000000000000,
+    1000000000000000000,
+};
+
+/* Writes the number as big-endian. */
+static void write_wide(uint8_t bytes[WIDE_BYTES], int128 value)
+{
+    td_put_le64(bytes, __builtin_bswap64((uint64_t)(value >> 64)));
+    td_put_le64(bytes + NUMBER_BYTES, __builtin_bswap64((uint64_t)value));
+}
+
+/* Adds a number in as many rows. */
+static void add_number(column_chunk *chunk, td_decimal value, size_t count)
+{
+    const uint8_t scale = chunk->column->scale;
+    uint8_t bytes[WIDE_BYTES];
+    int64_t mantissa = value.mantissa;
+    if (chunk->kind->type == TYPE_DOUBLE) {
+        double nearest = td_decimal_double(value);
+        memcpy(bytes, &nearest, sizeof nearest);
+        add_bytes(chunk, td_bytes_of(bytes, sizeof nearest), count);
+        return;
+    }
+    if (value.scale > scale)
+        value = td_decimal_shortest(value);
+    if (chunk->kind->type != TYPE_FIXED) {
+        td_result rc = td_decimal_rescale(value, scale, &mantissa);
+        TD_ASSERT(rc == TD_OK); /* parquet_put_decimal has checked it */
+        add_numbers(chunk, mantissa, count);
+        return;
+    }
+    write_wide(bytes, (int128)value.mantissa * POWERS[scale - value.scale]);
+    add_bytes(chunk, td_bytes_of(bytes, sizeof bytes), count);
+}
+
+/* Adds all runs of the column. */
+static void add_runs(column_chunk *chunk, const held_rows *held, const held_run *runs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const held_run *run = &runs[i];
+        const size_t end = i + 1 < count ? runs[i + 1].row : held->row_count;
+        const td_decimal number = {run->number, run->scale};
+        if (run->kind == HELD_NUMBER)
+            add_number(chunk, number, end - run->row);
+        else if (run->kind == HELD_BYTES)
+            add_bytes(chunk, held_rows_bytes(held, run), end - run->row);
+        else
+            count_rows(chunk, 0, end - run->row);
+    }
+}
+
+/* ---- rows ---- */
+
+void parquet_put_null(parquet_writer *writer, size_t column)
+{
+    TD_ASSERT(writer->schema->columns[column].is_optional);
+    held_rows_put_null(&writer->held, column);
+}
+
+void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value)
+{
+    const parquet_column *to = &writer->schema->columns[column];
+    TD_ASSERT(to->kind <= PARQUET_TIME_NS);
+    TD_ASSERT(to->kind != PARQUET_U8 || (value >= 0 && value <= UINT8_MAX));
+    const td_decimal number = {value, 0};
+    if (!held_rows_keep_number(&writer->held, column, number))
+        held_rows_put_number(&writer->held, column, number);
 }
 
 void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text)
 {
     TD_ASSERT(writer->schema->columns[column].kind == PARQUET_TEXT);
-    put_bytes(writer, &writer->chunks[column], text);
+    held_rows_put_bytes(&writer->held, column, text);
 }
 
-/* ---- decimals ---- */
-
-static td_result refuse(const column_chunk *chunk, const char *text, size_t size, td_err *err)
+static td_result refuse(const parquet_column *column, const char *text, size_t size, td_err *err)
 {
-    return td_err_set(err, TD_E_LIMIT, "column %s: %.*s does not fit DECIMAL(%u,%u)",
-                      chunk->column->name, (int)size, text, chunk->kind->detail,
-                      chunk->column->scale);
-}
-
-static void put_wide(parquet_writer *writer, column_chunk *chunk, int128 value)
-{
-    uint8_t bytes[WIDE_BYTES];
-    for (size_t i = WIDE_BYTES; i > 0; i--, value >>= 8)
-        bytes[i - 1] = (uint8_t)value;
-    put_bytes(writer, chunk, td_bytes_of(bytes, sizeof bytes));
-}
-
-/* Writes a DOUBLE; -0 becomes 0. The machine is little-endian, like the file, so the value's bytes
- * are copied. */
-static void put_double(parquet_writer *writer, column_chunk *chunk, double value)
-{
-    uint8_t bytes[sizeof value];
-    value = value == 0 ? 0 : value;
-    memcpy(bytes, &value, sizeof value);
-    put_bytes(writer, chunk, td_bytes_of(bytes, sizeof bytes));
+    return td_err_set(err, TD_E_LIMIT, "column %s: %.*s does not fit DECIMAL(%u,%u)", column->name,
+                      (int)size, text, KINDS[column->kind].detail, column->scale);
 }
 
 /* The end of mantissas with at most 18 digits, which fit in an INT64 column. Every int64_t fits in
  * a 128-bit column, also with 18 decimal places. */
 static const int64_t MANTISSA_END = INT64_C(1000000000000000000);
 
+static int is_fit(const parquet_column *column, td_decimal value)
+{
+    int64_t mantissa;
+    if (column->kind == PARQUET_F64)
+        return 1;
+    if (value.scale > column->scale)
+        value = td_decimal_shortest(value);
+    if (value.scale > column->scale || column->kind == PARQUET_DECIMAL_128)
+        return value.scale <= column->scale;
+    return td_decimal_rescale(value, column->scale, &mantissa) == TD_OK &&
+           mantissa < MANTISSA_END && mantissa > -MANTISSA_END;
+}
+
 td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
 {
-    column_chunk *chunk = &writer->chunks[column];
-    uint8_t scale = chunk->column->scale;
-    td_decimal shortest = td_decimal_shortest(value);
-    int64_t mantissa = 0;
-    if (chunk->kind->type == TYPE_DOUBLE) {
-        put_double(writer, chunk, td_decimal_double(value));
+    const parquet_column *to = &writer->schema->columns[column];
+    if (held_rows_keep_number(&writer->held, column, value))
         return TD_OK;
-    }
-    TD_ASSERT(chunk->kind->meaning == LOGICAL_DECIMAL);
-    int is_fit = shortest.scale <= scale;
-    if (is_fit && chunk->kind->type == TYPE_INT64)
-        is_fit = td_decimal_rescale(shortest, scale, &mantissa) == TD_OK &&
-                 mantissa < MANTISSA_END && mantissa > -MANTISSA_END;
-    if (!is_fit) {
+    TD_ASSERT(to->kind >= PARQUET_DECIMAL_64);
+    TD_ASSERT(to->kind <= PARQUET_F64);
+    if (!is_fit(to, value)) {
         char text[TD_DECIMAL_TEXT_BYTES];
-        return refuse(chunk, text, td_decimal_format(value, text), err);
+        return refuse(to, text, td_decimal_format(value, text), err);
     }
-    if (chunk->kind->type == TYPE_INT64) {
-        put_number(chunk, mantissa);
-        return TD_OK;
-    }
-    int128 wide = shortest.mantissa;
-    for (uint8_t i = shortest.scale; i < scale; i++)
-        wide *= 10;
-    put_wide(writer, chunk, wide);
+    held_rows_put_number(&writer->held, column, value);
     return TD_OK;
 }
 
 td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_bytes text, td_err *err)
 {
-    column_chunk *chunk = &writer->chunks[column];
+    const parquet_column *to = &writer->schema->columns[column];
+    uint8_t bytes[WIDE_BYTES];
     uint128 end = 1; /* 10^38, the end of a 128-bit column's values */
     uint128 value = 0;
     int is_negative = text.size > 0 && text.data[0] == '-';
     size_t places = 0;
     int has_point = 0;
-    if (chunk->kind->type == TYPE_DOUBLE) {
+    if (to->kind == PARQUET_F64) {
         char copy[128];
         (void)snprintf(copy, sizeof copy, "%.*s", (int)text.size, (const char *)text.data);
-        put_double(writer, chunk, strtod(copy, NULL));
+        double nearest = strtod(copy, NULL);
+        nearest = nearest == 0 ? 0 : nearest; /* no -0 */
+        memcpy(bytes, &nearest, sizeof nearest);
+        held_rows_put_bytes(&writer->held, column, td_bytes_of(bytes, sizeof nearest));
         return TD_OK;
     }
     for (unsigned i = 0; i < KINDS[PARQUET_DECIMAL_128].detail; i++)
         end *= 10;
-    int is_fit = chunk->kind->type == TYPE_FIXED;
-    for (size_t i = (size_t)is_negative; is_fit && i < text.size; i++) {
+    int fits = to->kind == PARQUET_DECIMAL_128;
+    for (size_t i = (size_t)is_negative; fits && i < text.size; i++) {
         if (text.data[i] == '.') {
             has_point = 1;
             continue;
         }
         TD_ASSERT(text.data[i] >= '0');
         TD_ASSERT(text.data[i] <= '9');
-        is_fit = value < end / 10;
+        fits = value < end / 10;
         value = value * 10 + (text.data[i] - '0');
         places += (size_t)has_point;
     }
-    is_fit = is_fit && places <= chunk->column->scale;
-    for (; is_fit && places < chunk->column->scale; places++) {
-        is_fit = value < end / 10;
+    fits = fits && places <= to->scale;
+    for (; fits && places < to->scale; places++) {
+        fits = value < end / 10;
         value *= 10;
     }
-    if (!is_fit)
-        return refuse(chunk, (const char *)text.data, text.size, err);
-    put_wide(writer, chunk, is_negative ? -(int128)value : (int128)value);
+    if (!fits)
+        return refuse(to, (const char *)text.data, text.size, err);
+    write_wide(bytes, is_negative ? -(int128)value : (int128)value);
+    held_rows_put_bytes(&writer->held, column, td_bytes_of(bytes, sizeof bytes));
     return TD_OK;
 }
 
@@ -591,13 +677,13 @@ static void describe_chunk(thrift *to, const column_chunk *chunk, page_sizes dic
     thrift_end(to);
 }
 
-static void reset_chunk(column_chunk *chunk)
+static void begin_chunk(column_chunk *chunk, const parquet_column *column)
 {
+    chunk->column = column;
+    chunk->kind = &KINDS[column->kind];
     td_buf_clear(&chunk->dictionary);
     td_buf_clear(&chunk->pages);
     row_table_clear(&chunk->by_value);
-    td_free(chunk->entries);
-    chunk->entries = NULL;
     chunk->entry_count = 0;
     chunk->is_full = 0;
     chunk->uncompressed_bytes = 0;
@@ -616,25 +702,47 @@ static td_result write_chunk(parquet_writer *writer, column_chunk *chunk, thrift
     page_sizes dictionary = {0, 0};
     uint64_t file_offset = writer->bytes;
     td_result rc = TD_OK;
-    end_page(writer, chunk);
+    end_page(chunk);
     if (chunk->column->is_optional)
         chunk->encodings |= 1U << ENCODING_RLE;
     if (chunk->entry_count > 0) {
-        td_buf page;
-        td_buf_init(&page, BUFFER_BYTES_MAX);
-        td_buf_clear(&writer->scratch);
-        td_buf_add(&writer->scratch, chunk->dictionary.data, chunk->dictionary.size);
-        dictionary = add_page(writer, PAGE_DICTIONARY, ENCODING_PLAIN, chunk->entry_count, &page);
+        td_buf *page = &chunk->plain; /* unused after the last page */
+        td_buf_clear(&chunk->scratch);
+        td_buf_add(&chunk->scratch, chunk->dictionary.data, chunk->dictionary.size);
+        dictionary = add_page(chunk, PAGE_DICTIONARY, ENCODING_PLAIN, chunk->entry_count, page);
         chunk->encodings |= 1U << ENCODING_PLAIN | 1U << ENCODING_RLE;
-        rc = write_bytes(writer, td_buf_view(&page), err);
-        td_buf_fini(&page);
+        rc = write_bytes(writer, td_buf_view(page), err);
+        td_buf_clear(page);
     }
     if (rc == TD_OK)
         rc = write_bytes(writer, td_buf_view(&chunk->pages), err);
     describe_chunk(to, chunk, dictionary, file_offset);
     sizes->uncompressed += chunk->uncompressed_bytes + dictionary.uncompressed;
     sizes->compressed += chunk->pages.size + dictionary.compressed;
-    reset_chunk(chunk);
+    return rc;
+}
+
+/* Encodes and writes all columns. */
+static td_result write_chunks(parquet_writer *writer, thrift *to, page_sizes *sizes, int *is_sorted,
+                              td_err *err)
+{
+    const parquet_schema *schema = writer->schema;
+    held_run *runs = held_rows_runs(&writer->held);
+    const held_run *next = runs;
+    column_chunk chunk;
+    td_result rc = TD_OK;
+    chunk_init(&chunk);
+    for (size_t i = 0; rc == TD_OK && i < schema->column_count; i++) {
+        const size_t count = writer->held.columns[i].run_count;
+        begin_chunk(&chunk, &schema->columns[i]);
+        add_runs(&chunk, &writer->held, next, count);
+        rc = write_chunk(writer, &chunk, to, sizes, err);
+        if (schema->sorted_by == (int)i)
+            *is_sorted = !chunk.has_fallen;
+        next += count;
+    }
+    chunk_fini(&chunk);
+    td_free(runs);
     return rc;
 }
 
@@ -642,19 +750,19 @@ static td_result write_chunk(parquet_writer *writer, column_chunk *chunk, thrift
 static td_result end_group(parquet_writer *writer, td_err *err)
 {
     const parquet_schema *schema = writer->schema;
+    const size_t row_count = writer->held.row_count;
     page_sizes sizes = {0, 0};
+    int is_sorted = 0;
     thrift to = {.out = &writer->groups};
-    if (writer->group_rows == 0)
+    if (row_count == 0)
         return TD_OK;
     td_result rc = begin_file(writer, err);
     uint64_t file_offset = writer->bytes;
     thrift_list(&to, 1, THRIFT_STRUCT, schema->column_count);
-    int is_sorted =
-        schema->sorted_by != PARQUET_NOT_SORTED && !writer->chunks[schema->sorted_by].has_fallen;
-    for (size_t i = 0; rc == TD_OK && i < schema->column_count; i++)
-        rc = write_chunk(writer, &writer->chunks[i], &to, &sizes, err);
+    if (rc == TD_OK)
+        rc = write_chunks(writer, &to, &sizes, &is_sorted, err);
     thrift_i64(&to, 2, (int64_t)sizes.uncompressed);
-    thrift_i64(&to, 3, (int64_t)writer->group_rows);
+    thrift_i64(&to, 3, (int64_t)row_count);
     if (is_sorted) {
         thrift_list(&to, 4, THRIFT_STRUCT, 1);
         thrift_item(&to);
@@ -666,27 +774,20 @@ static td_result end_group(parquet_writer *writer, td_err *err)
     thrift_i64(&to, 5, (int64_t)file_offset);
     thrift_i64(&to, 6, (int64_t)sizes.compressed);
     thrift_end(&to);
-    writer->rows += writer->group_rows;
-    writer->group_rows = 0;
+    writer->rows += row_count;
     writer->group_count++;
+    held_rows_clear(&writer->held, 2 * (size_t)PARQUET_GROUP_BYTES);
     return rc;
 }
 
 td_result parquet_end_row(parquet_writer *writer, td_err *err)
 {
-    const parquet_schema *schema = writer->schema;
-    size_t limit = schema->group_rows == 0 ? PARQUET_GROUP_ROWS : schema->group_rows;
-    size_t held = 0;
-    writer->group_rows++;
-    for (size_t i = 0; i < schema->column_count; i++) {
-        column_chunk *chunk = &writer->chunks[i];
-        TD_ASSERT(chunk->rows + chunk->row_count == writer->group_rows);
-        if (chunk->numbers.size + chunk->plain.size >= PARQUET_PAGE_BYTES)
-            end_page(writer, chunk);
-        held += chunk->pages.size + chunk->dictionary.size;
-    }
-    return writer->group_rows >= limit || held >= PARQUET_GROUP_BYTES ? end_group(writer, err)
-                                                                      : TD_OK;
+    const uint32_t group_rows = writer->schema->group_rows;
+    const size_t limit = group_rows == 0 ? PARQUET_GROUP_ROWS : group_rows;
+    held_rows_end_row(&writer->held);
+    return writer->held.row_count >= limit || writer->held.buf.size >= PARQUET_GROUP_BYTES
+               ? end_group(writer, err)
+               : TD_OK;
 }
 
 /* ---- the footer ---- */
@@ -775,16 +876,19 @@ static void describe_file(const parquet_writer *writer, thrift *to)
 
 td_result parquet_finish(parquet_writer *writer, td_err *err)
 {
-    td_buf *footer = &writer->header;
+    td_buf footer;
     uint8_t size[LENGTH_BYTES];
     td_result rc = end_group(writer, err);
     if (rc == TD_OK)
         rc = begin_file(writer, err);
-    td_buf_clear(footer);
-    thrift to = {.out = footer};
+    td_buf_init(&footer, BUFFER_BYTES_MAX);
+    thrift to = {.out = &footer};
     describe_file(writer, &to);
-    td_put_le32(size, (uint32_t)footer->size);
-    td_buf_add(footer, size, sizeof size);
-    td_buf_add(footer, MAGIC, strlen(MAGIC));
-    return rc == TD_OK ? write_bytes(writer, td_buf_view(footer), err) : rc;
+    td_put_le32(size, (uint32_t)footer.size);
+    td_buf_add(&footer, size, sizeof size);
+    td_buf_add(&footer, MAGIC, strlen(MAGIC));
+    if (rc == TD_OK)
+        rc = write_bytes(writer, td_buf_view(&footer), err);
+    td_buf_fini(&footer);
+    return rc;
 }

@@ -1,17 +1,16 @@
 /* Writes one Parquet file of flat columns, row by row. The format is version 2.11 of
  * https://github.com/apache/parquet-format; docs/export.md lists the parts that this writer uses.
  *
+ * Rows are held (export/parquet/held_rows.h) until their row group ends, and are then encoded
+ * column by column: times and 64-bit numbers as DELTA_BINARY_PACKED; texts and 128-bit decimals as
+ * RLE_DICTIONARY until the dictionary has PARQUET_DICTIONARY_BYTES, then as PLAIN. Pages are
+ * compressed with zstd and have a CRC. Column chunks have statistics: the smallest and largest
+ * value and the number of nulls. The same rows give the same bytes.
  *
- * Values are collected in a page per column: times and 64-bit numbers as DELTA_BINARY_PACKED; texts
- * and 128-bit decimals as RLE_DICTIONARY until the dictionary has PARQUET_DICTIONARY_BYTES, then as
- * PLAIN. Pages are compressed with zstd and have a CRC. Column chunks have statistics: the smallest
- * and largest value and the number of nulls. The same rows give the same bytes.
- *
- *
- * Memory: a row group ends when its compressed pages and its dictionaries reach
- * PARQUET_GROUP_BYTES. The dictionaries' indexes need memory in addition (at most about twice the
- * dictionaries' bytes), and each column needs a page of PARQUET_PAGE_BYTES and one value of any
- * size. One thread. */
+ * Memory: a row group ends when it has PARQUET_GROUP_ROWS or when its held rows reach
+ * PARQUET_GROUP_BYTES. A file needs these bytes, 32 bytes for each column, and one row of any size.
+ * The memory for encoding, a few MiB, is allocated only while a group is written. One thread.
+ */
 #ifndef TD_PARQUET_PARQUET_WRITER_H
 #define TD_PARQUET_PARQUET_WRITER_H
 
@@ -25,7 +24,7 @@
 enum {
     PARQUET_PAGE_BYTES = 32 << 10, /* bytes of a page's values, uncompressed */
     PARQUET_DICTIONARY_BYTES = 64 << 10,
-    PARQUET_GROUP_BYTES = 2 << 20,
+    PARQUET_GROUP_BYTES = 496 << 10, /* buffers double, so that 512 KiB have space for a last row */
     PARQUET_GROUP_ROWS = 1 << 20,
     PARQUET_BOUND_BYTES = 256, /* longest text in statistics: if a chunk has a longer text, its
                                   statistics have no smallest and largest value */

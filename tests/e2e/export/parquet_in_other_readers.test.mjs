@@ -8,8 +8,8 @@ import { test } from "../support/npm_packages.mjs";
 import { copiedByArrow, parquetMetadata, parquetRows, query } from "../support/parquet_files.mjs";
 
 // In a group of this many rows the dictionaries of texts and integers fill up; in the last group the dictionaries of integers do not.
-const GROUP_ROWS = 10_000;
-const COUNT = 24_000;
+const GROUP_ROWS = 3_000;
+const COUNT = 7_000;
 const WORDS = ["buy", "sell", "", "größer"];
 
 /** The rows of tests/conformance/parquet_rows.c, as DuckDB prints their columns. */

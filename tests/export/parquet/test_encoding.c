@@ -66,17 +66,43 @@ static void test_indexes(void **state)
     (void)state;
     td_buf out;
     td_buf_init(&out, OUT_BYTES_MAX);
-    encode_indexes(&out, (const int64_t[]){0, 1, 2, 3, 4, 5, 6, 7}, 8);
+    encode_indexes(
+        &out, (const index_run[]){{0, 1}, {1, 1}, {2, 1}, {3, 1}, {4, 1}, {5, 1}, {6, 1}, {7, 1}},
+        8);
     check_bytes(&out, "030388c6fa");
-    encode_indexes(&out, (const int64_t[]){5, 5, 5, 5}, 4);
+    encode_indexes(&out, (const index_run[]){{5, 4}}, 1);
     check_bytes(&out, "030805");
-    encode_indexes(&out, (const int64_t[]){0}, 1);
+    encode_indexes(&out, (const index_run[]){{0, 1}}, 1);
     check_bytes(&out, "010200");
-    encode_indexes(&out, (const int64_t[]){300, 300}, 2);
+    encode_indexes(&out, (const index_run[]){{300, 2}}, 1);
     check_bytes(&out, "09042c01");
     /* Nine values have two groups, of which the second is padded. */
-    encode_indexes(&out, (const int64_t[]){1, 0, 0, 0, 0, 0, 0, 0, 1}, 9);
+    encode_indexes(&out, (const index_run[]){{1, 1}, {0, 7}, {1, 1}}, 3);
     check_bytes(&out, "01050101");
+    /* A run fills up the group of literals before it; eight or more of the rest are repeated. */
+    encode_indexes(&out, (const index_run[]){{1, 1}, {0, 100}, {1, 2}}, 3);
+    check_bytes(&out, "010301ba0100"
+                      "0303");
+    encode_indexes(&out, (const index_run[]){{1, 1}, {0, 14}, {1, 2}}, 3);
+    check_bytes(&out, "01070180"
+                      "01");
+    td_buf_fini(&out);
+}
+
+/* More literals than one bit-packed run holds. */
+static void test_many_indexes(void **state)
+{
+    (void)state;
+    enum { COUNT = 600, RUN_GROUPS = 63 };
+    index_run runs[COUNT];
+    td_buf out;
+    td_buf_init(&out, OUT_BYTES_MAX);
+    for (size_t i = 0; i < COUNT; i++)
+        runs[i] = (index_run){i % 2, 1};
+    encode_indexes(&out, runs, COUNT);
+    assert_int_equal(out.size, 1 + 1 + RUN_GROUPS + 1 + COUNT / 8 - RUN_GROUPS);
+    assert_int_equal(out.data[1], RUN_GROUPS << 1 | 1);
+    assert_int_equal(out.data[2 + RUN_GROUPS], (COUNT / 8 - RUN_GROUPS) << 1 | 1);
     td_buf_fini(&out);
 }
 
@@ -127,8 +153,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deltas),  cmocka_unit_test(test_long_deltas),
-        cmocka_unit_test(test_indexes), cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_thrift),
+        cmocka_unit_test(test_indexes), cmocka_unit_test(test_many_indexes),
+        cmocka_unit_test(test_bits),    cmocka_unit_test(test_thrift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -315,6 +315,61 @@ static void test_groups_are_bounded(void **state)
     assert_in_range(got.count, 2 * groups - 4, 2 * groups + 4);
 }
 
+/* Puts a row with four values that change and two that do not. */
+static void put_busy_row(parquet_writer *writer, int64_t i)
+{
+    static const char *const WORDS[] = {"a", "b"};
+    td_err err;
+    parquet_put_integer(writer, 0, i * 1000003);
+    parquet_put_integer(writer, 1, i * i);
+    assert_int_equal(parquet_put_decimal(writer, 2, (td_decimal){i * 7919 % 10007, 2}, &err),
+                     TD_OK);
+    parquet_put_text(writer, 3, td_bytes_str(WORDS[i % 2]));
+    assert_int_equal(parquet_put_decimal(writer, 4, (td_decimal){5, 1}, &err), TD_OK);
+    parquet_put_null(writer, 5);
+    assert_int_equal(parquet_end_row(writer, &err), TD_OK);
+}
+
+/* The row groups of a file do not depend on files that are written at the same time. */
+static void test_groups_are_independent(void **state)
+{
+    (void)state;
+    enum { ROWS = 60000, FILES = 3 };
+    static const parquet_column COLUMNS[] = {
+        {"time", PARQUET_TIME_NS, 0, 0},      {"number", PARQUET_I64, 0, 0},
+        {"price", PARQUET_DECIMAL_128, 2, 0}, {"word", PARQUET_TEXT, 0, 0},
+        {"still", PARQUET_DECIMAL_128, 2, 0}, {"null", PARQUET_TEXT, 0, 1}};
+    static const parquet_schema SCHEMA = {COLUMNS, 6, NULL, 0, PARQUET_NOT_SORTED, 0};
+    td_buf alone;
+    td_buf got[FILES];
+    parquet_writer *writers[FILES];
+    td_err err;
+    td_buf_init(&alone, FILE_BYTES_MAX);
+    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){append, &alone});
+    for (int64_t i = 0; i < ROWS; i++)
+        put_busy_row(writer, i);
+    assert_in_range(alone.size, 1, FILE_BYTES_MAX); /* row groups have been written */
+    assert_int_equal(parquet_finish(writer, &err), TD_OK);
+    parquet_close(writer);
+    for (size_t file = 0; file < FILES; file++) {
+        td_buf_init(&got[file], FILE_BYTES_MAX);
+        writers[file] = parquet_open(&SCHEMA, (parquet_out){append, &got[file]});
+    }
+    /* The others have begun earlier, so that their groups end at other times. */
+    for (int64_t i = 0; i < ROWS; i++)
+        for (size_t file = 0; file < FILES; file++)
+            put_busy_row(writers[file], file == 0 ? i : i * (int64_t)file + ROWS / 3);
+    for (size_t file = 0; file < FILES; file++) {
+        assert_int_equal(parquet_finish(writers[file], &err), TD_OK);
+        parquet_close(writers[file]);
+    }
+    assert_int_equal(got[0].size, alone.size);
+    assert_memory_equal(got[0].data, alone.data, alone.size);
+    for (size_t file = 0; file < FILES; file++)
+        td_buf_fini(&got[file]);
+    td_buf_fini(&alone);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_sorted),
         cmocka_unit_test(test_decimals),
         cmocka_unit_test(test_groups_are_bounded),
+        cmocka_unit_test(test_groups_are_independent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
