@@ -162,7 +162,10 @@ static td_result pack(export_file *file, td_err *err)
                        ? add_member(&file->packed, text, err)
                        : td_buf_append(&file->packed, text.data, text.size, err);
     file->raw_bytes += text.size;
-    td_buf_clear(&file->text);
+    if (file->packing == EXPORT_GZIP)
+        td_buf_clear(&file->text);
+    else
+        td_buf_fini(&file->text); /* a format may have appended much at once */
     return rc;
 }
 
@@ -183,7 +186,7 @@ static td_result write_out(export_file *file, file_end end, td_err *err)
     td_io_close(to);
     td_hasher_update(file->hasher, file->packed.data, file->packed.size);
     file->bytes += file->packed.size;
-    td_buf_clear(&file->packed);
+    td_buf_fini(&file->packed); /* of thousands of files, each may have needed much once */
     return rc;
 }
 
