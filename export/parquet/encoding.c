@@ -30,15 +30,21 @@ static void pack_bits(td_buf *out, const uint64_t *values, size_t count, size_t 
     size_t size = (padded * width + 7) / 8;
     td_buf_grow(out, size);
     uint8_t *to = out->data + out->size;
+    uint64_t bits = 0;    /* that are not written yet, */
+    unsigned waiting = 0; /* fewer than 64 */
     memset(to, 0, size);
-    for (size_t i = 0; i < count; i++) {
-        size_t at = i * width;
-        for (unsigned done = 0; done < width;) {
-            unsigned shift = (unsigned)(at + done) % 8;
-            to[(at + done) / 8] |= (uint8_t)(values[i] >> done << shift);
-            done += 8 - shift;
-        }
+    for (size_t i = 0; i < count && width > 0; i++) {
+        bits |= values[i] << waiting;
+        waiting += width;
+        if (waiting < 64)
+            continue;
+        td_put_le64(to, bits);
+        to += sizeof bits;
+        waiting -= 64;
+        bits = waiting == 0 ? 0 : values[i] >> (width - waiting);
     }
+    for (; waiting > 0; waiting -= waiting < 8 ? waiting : 8, bits >>= 8)
+        *to++ = (uint8_t)bits;
     out->size += size;
 }
 
