@@ -198,13 +198,14 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
                            const msg_value *value, td_err *err)
 {
     char text[ROW_TEXT_BYTES];
-    if (self->columns[column].kind == PARQUET_TEXT && value->type != VALUE_ABSENT) {
+    const int is_text = self->columns[column].kind == PARQUET_TEXT;
+    if (value->type == VALUE_DECIMAL && !is_text) /* first: most values of wide rows */
+        return parquet_put_decimal(to, column, value->as.decimal, err);
+    if (is_text && value->type != VALUE_ABSENT) {
         put_text(self, to, column, row_value_text(value, text)); /* topics have various types */
         return TD_OK;
     }
     switch (value->type) {
-    case VALUE_DECIMAL:
-        return parquet_put_decimal(to, column, value->as.decimal, err);
     case VALUE_BIG_DECIMAL:
         return parquet_put_big_decimal(to, column, value->as.text, err);
     case VALUE_INTEGER:
@@ -217,6 +218,7 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
         parquet_put_integer(to, column, (int64_t)value->as.time_ns);
         return TD_OK;
     case VALUE_ABSENT:
+    case VALUE_DECIMAL:
     case VALUE_SIDE:
     case VALUE_TEXT:
     case VALUE_JSON:
@@ -250,6 +252,8 @@ static td_result add_row(void *writer, const export_source *source, const export
     if (rc != TD_OK)
         return rc;
     parquet_writer *to = parquet_file_writer(self->file);
+    const msg_value *values = row->values;
+    const size_t count = source->type->column_count;
     parquet_put_integer(to, TS_RECV, (int64_t)row->recv_ns);
     if (row->exchange_ns != 0)
         parquet_put_integer(to, TS_EXCH, (int64_t)row->exchange_ns);
@@ -265,8 +269,8 @@ static td_result add_row(void *writer, const export_source *source, const export
     put_origin(self, to, self->symbol, source->symbol);
     put_origin(self, to, self->feed, row->channel == NULL ? "" : row->channel->feed);
     put_origin(self, to, self->topic, row->channel == NULL ? "" : row->channel->topic);
-    for (size_t i = 0; rc == TD_OK && i < source->type->column_count; i++)
-        rc = put_value(self, to, self->first_value + i, &row->values[i], err);
+    for (size_t i = 0; rc == TD_OK && i < count; i++)
+        rc = put_value(self, to, self->first_value + i, &values[i], err);
     if (rc == TD_E_LIMIT && scale_of(self->target->settings, source->type) != 0)
         td_err_hint(err, "leave out --scale");
     if (rc != TD_OK)

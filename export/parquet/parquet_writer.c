@@ -554,11 +554,9 @@ static int is_fit(const parquet_column *column, td_decimal value)
            mantissa < MANTISSA_END && mantissa > -MANTISSA_END;
 }
 
-td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
+static td_result put_changed(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
 {
     const parquet_column *to = &writer->schema->columns[column];
-    if (held_rows_keep_number(&writer->held, column, value))
-        return TD_OK;
     TD_ASSERT(to->kind >= PARQUET_DECIMAL_64);
     TD_ASSERT(to->kind <= PARQUET_F64);
     if (!is_fit(to, value)) {
@@ -567,6 +565,13 @@ td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal 
     }
     held_rows_put_number(&writer->held, column, value);
     return TD_OK;
+}
+
+td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
+{
+    return held_rows_keep_number(&writer->held, column, value)
+               ? TD_OK
+               : put_changed(writer, column, value, err);
 }
 
 td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_bytes text, td_err *err)
