@@ -10,11 +10,17 @@
 #include "export/export_name.h"
 #include "export/export_writers.h"
 
-enum { NS_PER_US = 1000, NUMBER_BYTES = 24 };
+enum { NS_PER_US = 1000, NUMBER_BYTES = 24, CELLS_BYTES_MAX = 256 << 20 };
 
 typedef struct csv_writer {
     const export_target *target;
     export_file *file; /* NULL before the first row */
+    /* The cells of the last row, each after its comma, their ends, and their values. Most cells of
+     * a book snapshot are those of the row before: they are not formatted again. */
+    td_buf cells, spare;
+    size_t *ends;
+    msg_value *values;
+    size_t count;
 } csv_writer;
 
 static void *open_csv(const export_target *target)
@@ -30,6 +36,10 @@ static void close_csv(void *writer)
     if (csv == NULL)
         return;
     export_file_abandon(csv->file);
+    td_buf_fini(&csv->cells);
+    td_buf_fini(&csv->spare);
+    td_free(csv->ends);
+    td_free(csv->values);
     td_free(csv);
 }
 
@@ -57,6 +67,20 @@ static const char *side_name(const export_type *type, unsigned side)
     return side == SIDE_SELL ? "ask" : "bid";
 }
 
+/* Makes a row without values, which the first row is compared with. */
+static void begin_cells(csv_writer *csv, size_t count)
+{
+    td_buf_init(&csv->cells, CELLS_BYTES_MAX);
+    td_buf_init(&csv->spare, CELLS_BYTES_MAX);
+    csv->ends = td_alloc_zero(count, sizeof *csv->ends);
+    csv->values = td_alloc_zero(count, sizeof *csv->values);
+    for (; csv->count < count; csv->count++) {
+        csv->values[csv->count] = row_absent();
+        td_buf_add(&csv->cells, ",", 1);
+        csv->ends[csv->count] = csv->cells.size;
+    }
+}
+
 /* Creates the file and writes its header, before the first row. */
 static td_result begin_file(csv_writer *csv, const export_source *source, td_err *err)
 {
@@ -66,12 +90,40 @@ static td_result begin_file(csv_writer *csv, const export_source *source, td_err
         rc = export_file_open(csv->target->files, name, EXPORT_GZIP, &csv->file, err);
     if (rc != TD_OK)
         return rc;
+    begin_cells(csv, export_plain_columns(source->type));
     td_buf *out = export_file_buf(csv->file);
     rc = td_buf_printf(out, err, "exchange,%stimestamp,local_timestamp",
                        (source->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? "" : "symbol,");
     for (size_t i = 0; rc == TD_OK && i < export_plain_columns(source->type); i++)
         rc = add_header(out, source->type->columns[i].name, err);
     return rc == TD_OK ? td_buf_append(out, "\n", 1, err) : rc;
+}
+
+/* 1 if two values surely have the same text. */
+static int is_same(const msg_value *a, const msg_value *b)
+{
+    if (a->type != b->type)
+        return 0;
+    switch (a->type) {
+    case VALUE_DECIMAL:
+        return a->as.decimal.mantissa == b->as.decimal.mantissa &&
+               a->as.decimal.scale == b->as.decimal.scale;
+    case VALUE_ABSENT:
+        return 1;
+    case VALUE_INTEGER:
+        return a->as.integer == b->as.integer;
+    case VALUE_TIME_NS:
+        return a->as.time_ns == b->as.time_ns;
+    case VALUE_SIDE:
+        return a->as.side == b->as.side;
+    case VALUE_BOOL:
+        return a->as.is_true == b->as.is_true;
+    case VALUE_TEXT:
+    case VALUE_JSON:
+    case VALUE_BIG_DECIMAL:
+        break; /* the last text is gone */
+    }
+    return 0;
 }
 
 static void add_u64(td_buf *out, uint64_t value)
@@ -85,22 +137,53 @@ static void add_u64(td_buf *out, uint64_t value)
     td_buf_add(out, digits + at, sizeof digits - at);
 }
 
-/* Writes a cell. Numbers and the format's own words are always valid cells; texts are checked. */
-static void add_value(csv_writer *csv, td_buf *out, const export_type *type, const msg_value *value)
+/* The text of a cell. Numbers and the format's own words are always valid cells; texts are
+ * checked. */
+static td_bytes cell_text(const csv_writer *csv, const export_type *type, const msg_value *value,
+                          char memory[ROW_TEXT_BYTES])
 {
-    char memory[ROW_TEXT_BYTES];
-    const char *side = value->type == VALUE_SIDE ? side_name(type, value->as.side) : "";
-    td_bytes text = row_value_text(value, memory);
-    int is_checked =
+    if (value->type == VALUE_SIDE)
+        return td_bytes_str(side_name(type, value->as.side));
+    if (value->type == VALUE_TIME_NS) {
+        const msg_value us = row_time(value->as.time_ns / NS_PER_US);
+        return row_value_text(&us, memory);
+    }
+    const td_bytes text = row_value_text(value, memory);
+    const int is_checked =
         value->type == VALUE_TEXT || value->type == VALUE_JSON || value->type == VALUE_BIG_DECIMAL;
-    if (value->type == VALUE_TIME_NS)
-        add_u64(out, value->as.time_ns / NS_PER_US);
-    else if (value->type == VALUE_SIDE)
-        td_buf_add(out, side, strlen(side));
-    else if (is_checked && (export_cell_refusal(text) != NULL || text.size > LIMIT_FRAME_BYTES))
-        csv->target->counts->ids_cut++; /* it would break the line; the cell stays empty */
-    else
-        td_buf_add(out, text.data, text.size);
+    if (!is_checked || (export_cell_refusal(text) == NULL && text.size <= LIMIT_FRAME_BYTES))
+        return text;
+    csv->target->counts->ids_cut++; /* it would break the line; the cell stays empty */
+    return td_bytes_of(NULL, 0);
+}
+
+/* Makes the row's cells: changed ones from their values, the others by copying from the last row,
+ * as long stretches as there are. */
+static void make_cells(csv_writer *csv, const export_type *type, const msg_value *values)
+{
+    const td_buf from = csv->cells;
+    td_buf *to = &csv->spare;
+    char memory[ROW_TEXT_BYTES];
+    size_t copied = 0; /* bytes of `from` up to the first cell that is still to be copied */
+    size_t end = 0;    /* of the cell before, in `from` */
+    size_t shift = 0;  /* wraps around if the row has become shorter */
+    td_buf_clear(to);
+    for (size_t i = 0; i < csv->count; i++) {
+        const size_t begin = end;
+        end = csv->ends[i];
+        if (!is_same(&csv->values[i], &values[i])) {
+            const td_bytes text = cell_text(csv, type, &values[i], memory);
+            td_buf_add(to, from.data + copied, begin + 1 - copied); /* with this cell's comma */
+            td_buf_add(to, text.data, text.size);
+            csv->values[i] = values[i];
+            copied = end;
+            shift = to->size - end;
+        }
+        csv->ends[i] = end + shift;
+    }
+    td_buf_add(to, from.data + copied, from.size - copied);
+    csv->cells = *to;
+    csv->spare = from;
 }
 
 /* Writes a row. Times are truncated to us. A missing exchange time becomes the receive time. */
@@ -126,10 +209,8 @@ static td_result add_row(void *writer, const export_source *source, const export
     add_u64(out, exchange_ns / NS_PER_US);
     td_buf_add(out, ",", 1);
     add_u64(out, row->recv_ns / NS_PER_US);
-    for (size_t i = 0; i < export_plain_columns(source->type); i++) {
-        td_buf_add(out, ",", 1);
-        add_value(csv, out, source->type, &row->values[i]);
-    }
+    make_cells(csv, source->type, row->values);
+    td_buf_add(out, csv->cells.data, csv->cells.size);
     td_buf_add(out, "\n", 1);
     return export_file_flush(csv->file, err);
 }

@@ -19,57 +19,66 @@ typedef struct best_levels {
     uint32_t every_changes, changes; /* since the last row */
     uint64_t every_ns;               /* 0 without a grid */
     uint64_t last_ns;                /* with a grid: receive time of the last frame, or 0 */
-    msg_value *now;                  /* points into values */
-    msg_value values[];              /* the previous state, then the current one */
+    msg_value values[];              /* the current state */
 } best_levels;
 
 /* ---- rows ---- */
 
-static void read_side(const book *from, msg_side side, size_t levels, msg_value *to)
+/* Returns 1 if the number differs by value. */
+static int set_number(msg_value *to, td_decimal value)
 {
+    const td_decimal last = to->as.decimal;
+    if (to->type != VALUE_DECIMAL) {
+        *to = row_decimal(value);
+        return 1;
+    }
+    if (last.mantissa == value.mantissa && last.scale == value.scale)
+        return 0;
+    to->as.decimal = value;
+    return td_decimal_compare(last, value) != 0;
+}
+
+/* Reads the levels of a side; price and amount: columns of the best level. Returns 1 if one has
+ * changed. Only changed values are written: most levels are those of the frame before. */
+static int read_side(best_levels *best, const book *from, msg_side side, unsigned price,
+                     unsigned amount)
+{
+    int has_changed = 0;
     book_level level;
-    for (size_t i = 0; i < levels && book_level_at(from, side, i, &level); i++) {
-        to[i * LEVEL_COLUMNS] = row_decimal(level.price);
-        to[i * LEVEL_COLUMNS + 1] = row_decimal(level.size);
+    msg_value *to = best->values;
+    size_t i = 0;
+    for (; i < best->levels && book_level_at(from, side, i, &level); i++, to += LEVEL_COLUMNS) {
+        has_changed |= set_number(&to[price], level.price);
+        has_changed |= set_number(&to[amount], level.size);
     }
+    for (; i < best->levels; i++, to += LEVEL_COLUMNS) {
+        has_changed |= to[price].type != VALUE_ABSENT;
+        to[price] = to[amount] = row_absent();
+    }
+    return has_changed;
 }
 
-static void read_levels(const best_levels *best, const book *from, msg_value *to)
+/* Returns 1 if a value has changed. */
+static int read_levels(best_levels *best, const book *from)
 {
-    for (size_t i = 0; i < best->levels * LEVEL_COLUMNS; i++)
-        to[i] = row_absent();
-    read_side(from, SIDE_SELL, best->levels, to + ASK_PRICE);
-    read_side(from, SIDE_BUY, best->levels, to + BID_PRICE);
-    if (best->are_quotes) {
-        const msg_value price = to[ASK_PRICE];
-        to[QUOTE_ASK_SIZE] = to[ASK_AMOUNT];
-        to[QUOTE_ASK_PRICE] = price;
-    }
-}
-
-static int are_same(const msg_value *a, const msg_value *b, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (a[i].type != b[i].type || (a[i].type != VALUE_ABSENT &&
-                                       td_decimal_compare(a[i].as.decimal, b[i].as.decimal) != 0))
-            return 0;
-    return 1;
+    const int has_ask = best->are_quotes
+                            ? read_side(best, from, SIDE_SELL, QUOTE_ASK_PRICE, QUOTE_ASK_SIZE)
+                            : read_side(best, from, SIDE_SELL, ASK_PRICE, ASK_AMOUNT);
+    const int has_bid = read_side(best, from, SIDE_BUY, BID_PRICE, BID_AMOUNT);
+    return has_ask || has_bid;
 }
 
 static td_result put_levels(best_levels *best, const maker_frame *seen, const row_out *out,
                             td_err *err)
 {
-    const size_t count = best->levels * LEVEL_COLUMNS;
     if (seen->frame->is_lead_in)
         return TD_OK;
     if (!seen->trust->is_trusted || !seen->trust->was_alive)
         best->has_last = 0;
     if (!seen->trust->is_trusted)
         return TD_OK;
-    read_levels(best, seen->book, best->now);
-    if (best->has_last && are_same(best->now, best->values, count))
+    if (!read_levels(best, seen->book) && best->has_last)
         return TD_OK;
-    memcpy(best->values, best->now, count * sizeof *best->now);
     if (best->has_last && ++best->changes < best->every_changes)
         return TD_OK;
     best->has_last = 1;
@@ -102,7 +111,7 @@ static td_result put_grid(best_levels *best, const maker_frame *seen, const row_
     best->last_ns = recv_ns;
     best->has_last = trust->is_trusted;
     if (trust->is_trusted)
-        read_levels(best, seen->book, best->values);
+        (void)read_levels(best, seen->book);
     return rc;
 }
 
@@ -124,10 +133,9 @@ const export_column EXPORT_QUOTE_COLUMNS[QUOTE_COLUMNS] = {
 static void *open_levels(const maker_begin *begin)
 {
     const size_t count = begin->type->column_count;
-    best_levels *made = td_alloc_zero(1, sizeof *made + 2 * count * sizeof *made->values);
+    best_levels *made = td_alloc_zero(1, sizeof *made + count * sizeof *made->values);
     made->levels = count / LEVEL_COLUMNS;
     made->are_quotes = begin->type == &EXPORT_QUOTES;
-    made->now = made->values + count;
     return made;
 }
 
@@ -139,7 +147,7 @@ static void *open_chosen(const maker_begin *begin)
     made->every_changes = begin->settings->every_changes;
     made->has_last = made->every_ns != 0 && begin->before != NULL;
     if (made->has_last)
-        read_levels(made, begin->before, made->values);
+        (void)read_levels(made, begin->before);
     return made;
 }
 
