@@ -200,11 +200,13 @@ static const uint8_t *scan_date_time(fast_frame *h, const uint8_t *p, uint64_t *
         return NULL;
     if (!bytes_are(text, d->second, FAST_SECOND_BYTES)) {
         uint8_t whole[FAST_SECOND_BYTES + 1];
+        uint64_t second_ns;
         memcpy(whole, text, FAST_SECOND_BYTES);
         whole[FAST_SECOND_BYTES] = 'Z';
-        if (td_time_parse_rfc3339(td_bytes_of(whole, sizeof whole), &d->second_ns, NULL) != TD_OK)
+        if (td_time_parse_rfc3339(td_bytes_of(whole, sizeof whole), &second_ns, NULL) != TD_OK)
             return NULL;
         memcpy(d->second, text, FAST_SECOND_BYTES);
+        d->second_ns = second_ns;
     }
     p = text + FAST_SECOND_BYTES;
     if (*p == '.') {
