@@ -257,7 +257,7 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
     /* If the fast path refuses a frame, decode_rows() decodes it or reports the error. */
     if (try_fast(d, topic, frame, path, out))
         return 1;
-    d->slow_count += (uint64_t)(is_struct && path != DECODE_PATH_ROWS);
+    d->slow_count += path != DECODE_PATH_ROWS;
     if (!decode_rows(&d->rows, d->parser, p, topic, frame, out, why)) {
         TD_ASSERT(why->reason != DECODE_OK);
         return 0;

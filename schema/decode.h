@@ -1,8 +1,8 @@
 /* Decodes a frame's bytes into a typed message.
  *
- * A decoder owns a JSON parser and an arena, and belongs to one thread. Order book and trade frames
- * in canonical form are read on a fast path; other forms and other topics by the row-driven
- * decoder. Both give equal messages. Nothing is kept between frames. */
+ * A decoder owns a JSON parser and an arena, and belongs to one thread. Frames in canonical form
+ * are read on a fast path, other forms and some topics by the row-driven decoder. Both give equal
+ * messages. Nothing is kept between frames but what the next ones are likely to repeat. */
 #ifndef TD_SCHEMA_DECODE_H
 #define TD_SCHEMA_DECODE_H
 
@@ -24,7 +24,7 @@ enum {
 };
 
 typedef enum decode_path {
-    DECODE_PATH_FAST,  /* books and trades on the fast path, with only the members that the plain
+    DECODE_PATH_FAST,  /* on the fast path; books and trades with only the members that the plain
                           structs have */
     DECODE_PATH_WHOLE, /* as DECODE_PATH_FAST, but with every member: message.extra has the members
                           that the plain structs lack */
@@ -75,9 +75,8 @@ void decoder_classify_answer(decoder *d, const family *of, td_bytes topic, td_by
  * long as the frame's size suggests. A pong that is text (frame_keys.pong) is not inflated. */
 int decoder_inflates(const family *of, td_bytes frame);
 
-/* Number of book and trade frames that the row-driven decoder read, because they were not in
- * canonical form or the fast path cannot read their topic. The row-driven decoder takes some five
- * times as long. */
+/* Number of frames that the row-driven decoder read, because they were not in canonical form or the
+ * fast path cannot read their topic. The row-driven decoder takes some five times as long. */
 uint64_t decoder_slow_count(const decoder *d);
 
 /* Stable name of a reason ("missing_field"). */

@@ -91,6 +91,44 @@ static void test_number_and_time_of_a_level(void **state)
     td_arena_close(memory);
 }
 
+/* The fast path keeps the second of the last time in RFC 3339: other forms, and what is no time, do
+ * not change the next one. */
+static void test_times_of_a_second(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t ns; /* 0: no time */
+    } ROWS[] = {
+        {"2026-08-09T21:05:48.026294Z", UINT64_C(1786309548026294000)},
+        {"2026-08-09T21:05:48Z", UINT64_C(1786309548000000000)},
+        {"2026-08-09T25:05:48.1Z", 0},
+        {"2026-08-09T21:05:48.123456789Z", UINT64_C(1786309548123456789)},
+        {"2026-08-09T21:05:48.1234567891Z", 0},
+        {"2026-08-09T21:05:48.Z", 0},
+        {"2026-08-09T23:05:48.5+02:00", UINT64_C(1786309548500000000)},
+        {"2026-08-09T21:05:48.1+00:00", UINT64_C(1786309548100000000)},
+        {"9999-08-09T21:05:48.1Z", 0},
+        {"2026-08-09T21:05:48.000001Z", UINT64_C(1786309548000001000)},
+        {"2026-08-09T21:05Z", UINT64_C(1786309500000000000)},
+        {"2026-08-09T21:05:49.9Z", UINT64_C(1786309549900000000)},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        char frame[512];
+        message m;
+        decode_error why;
+        snprintf(frame, sizeof frame,
+                 "{\"channel\":\"book\",\"type\":\"update\",\"data\":[{\"symbol\":\"BTC/USD\","
+                 "\"bids\":[{\"price\":1.50,\"qty\":0.00}],\"asks\":[],\"checksum\":1,"
+                 "\"timestamp\":\"%s\"}]}",
+                 ROWS[i].text);
+        int is_decoded =
+            decode_fixture_text(*state, "kraken-v2", "book-10.BTC/USD", frame, &m, &why);
+        assert_int_equal(is_decoded, ROWS[i].ns != 0);
+        if (is_decoded)
+            assert_int_equal(m.head.exchange_ns, ROWS[i].ns);
+    }
+}
+
 /* The topic has no symbol: that of the entries is the frame's. */
 static void test_symbol_of_a_trade(void **state)
 {
@@ -160,6 +198,8 @@ int main(void)
                                         decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_big_sizes, decode_fixture_open, decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_symbol_of_a_trade, decode_fixture_open,
+                                        decode_fixture_close),
+        cmocka_unit_test_setup_teardown(test_times_of_a_second, decode_fixture_open,
                                         decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_number_and_time_of_a_level, decode_fixture_open,
                                         decode_fixture_close),
