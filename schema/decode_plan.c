@@ -338,8 +338,6 @@ static int field_is_fast(const decode_plan *p, const role_fields *roles, size_t 
 {
     const field_row *field = &p->row->fields[i];
     const int is_number = i == roles->of[ROLE_CROSS_SEQ] || i == roles->of[ROLE_SEQ];
-    if (field->member == MEMBER_SYMBOL && field->type != FIELD_TEXT)
-        return 0;
     if (p->form == FORM_RECORD || p->form == FORM_BEST)
         return !p->has_twin[i];
     if (field->scale_e10 != 0 || (p->has_twin[i] && field->member != MEMBER_EXCHANGE_TIME))
@@ -347,7 +345,7 @@ static int field_is_fast(const decode_plan *p, const role_fields *roles, size_t 
     if (field->member == MEMBER_RPI_SIZE)
         return p->form == FORM_PAIR;
     if (p->has_twin[i]) /* two forms of a trade's time */
-        return p->form == FORM_TRADE && !(field->flags & FIELD_LISTED);
+        return p->form == FORM_TRADE;
     return !is_number || field->type == FIELD_INTEGER;
 }
 
@@ -400,22 +398,24 @@ static int find_snapshot(decode_plan *p)
     return p->snapshot_node != KEY_NONE;
 }
 
-/* 1 if the fast path can read the row's items. Of an entry with values of the envelope inside, a
- * member is one or the other. */
-static int items_are_fast(const decode_plan *p)
+/* 1 if the fast path can read the row's items. A member of an entry is a field or has another
+ * meaning, except for a part of the topic, which may be both. */
+static int items_are_fast(decode_plan *p)
 {
     const topic_row *row = p->row;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
-        const plan_node *node = &p->nodes[p->items_node[i]];
+        plan_node *node = &p->nodes[p->items_node[i]];
         if (p->is_followed[i] || row->items[i].path[0] == '\0' ||
             (p->form == FORM_RECORD &&
              (row->items[i].flags & (ITEMS_ZERO_DELETES | ITEMS_BUY | ITEMS_SELL)) != 0))
             return 0;
-        for (uint32_t k = 0; node->has_values && k < node->keys.count; k++)
-            for (size_t f = 0; f < row->field_count; f++)
-                if (strcmp(row->fields[f].key, node->keys.keys[k].text) == 0 &&
-                    node->targets[k].kind == TARGET_FIELD)
-                    return 0;
+        for (size_t f = 0; f < row->field_count; f++) {
+            const uint32_t key =
+                key_set_find_text(&node->keys, node->keys.count, td_bytes_str(row->fields[f].key));
+            if (key != KEY_NONE && node->targets[key].kind != TARGET_SYMBOL &&
+                node->targets[key].kind != TARGET_PARAMETER)
+                return 0;
+        }
     }
     return 1;
 }
@@ -475,7 +475,6 @@ static int plan_is_fast(decode_plan *p, const role_fields *roles)
 static void plan_roles(decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
-    const int is_struct = p->form != FORM_RECORD && p->form != FORM_BEST;
     for (size_t i = 0; i < row->field_count; i++) {
         const int is_text =
             row->fields[i].type == FIELD_TEXT && !(row->fields[i].flags & FIELD_REQUIRED);
@@ -499,8 +498,10 @@ static void plan_roles(decode_plan *p, const role_fields *roles)
                                           {MEMBER_ASK1_PRICE, MEMBER_ASK1_SIZE}};
     for (size_t i = 0; i < 4; i++)
         p->best_fields[i / 2][i % 2] = field_of(row, BEST[i / 2][i % 2]);
-    if (is_struct)
+    if (roles->of[ROLE_SIZE] != KEY_NONE)
         p->size_bit = UINT64_C(1) << roles->of[ROLE_SIZE];
+    if (p->symbol_field != KEY_NONE)
+        p->required_fields = UINT64_C(1) << p->symbol_field;
 }
 
 /* Prepare the fields for the fast path. */

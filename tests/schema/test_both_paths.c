@@ -91,6 +91,32 @@ static void test_number_and_time_of_a_level(void **state)
     td_arena_close(memory);
 }
 
+/* A member of an entry that is both a field and the frame's kind, and a trade that lacks the symbol
+ * by which its frame is known. */
+static void test_members_with_two_meanings(void **state)
+{
+    td_arena *memory = td_arena_open();
+    message m;
+    decode(*state, memory,
+           "    - type event_type text\n"
+           "topics:\n  - topic: \"tick.{symbol}\"\n    message: ticker\n    title: Tickers\n"
+           "    kind_key: data.type\n    fields: entry\n    entries: [data none any]\n",
+           "tick.BTCUSDT", "{\"topic\":\"tick.BTCUSDT\",\"data\":{\"p\":\"1\",\"type\":\"delta\"}}",
+           &m);
+    assert_int_equal(m.head.kind, FRAME_DELTA);
+    assert_int_equal(m.record.items[0].value_count, 2);
+    decode_reason reason =
+        try_decode(*state, memory,
+                   "    - v size decimal quantity required\n    - S side side required\n"
+                   "    - s symbol text\n"
+                   "topics:\n  - topic: \"trade.{symbol}\"\n    message: trade\n    title: Trades\n"
+                   "    symbol: data.s\n    fields: entry\n    entries: [data none any]\n",
+                   "trade.BTCUSDT",
+                   "{\"topic\":\"trade\",\"data\":[{\"p\":\"1\",\"v\":\"2\",\"S\":\"Buy\"}]}", &m);
+    assert_int_equal(reason, DECODE_MISSING_FIELD);
+    td_arena_close(memory);
+}
+
 /* The fast path keeps the second of the last time in RFC 3339: other forms, and what is no time, do
  * not change the next one. */
 static void test_times_of_a_second(void **state)
@@ -198,6 +224,8 @@ int main(void)
                                         decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_big_sizes, decode_fixture_open, decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_symbol_of_a_trade, decode_fixture_open,
+                                        decode_fixture_close),
+        cmocka_unit_test_setup_teardown(test_members_with_two_meanings, decode_fixture_open,
                                         decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_times_of_a_second, decode_fixture_open,
                                         decode_fixture_close),
