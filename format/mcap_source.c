@@ -50,7 +50,8 @@ static td_result fill(mcap_source *source, uint64_t at, size_t size, td_err *err
         at = keep_from;
     }
     uint64_t left = source->size - at;
-    size_t wanted = size > WINDOW_BYTES ? size : WINDOW_BYTES;
+    const size_t least = source->read_bytes > 0 ? source->read_bytes : WINDOW_BYTES;
+    size_t wanted = size > least ? size : least;
     if (wanted > left)
         wanted = (size_t)left;
     /* Move the window's start to `at`, keeping the bytes from there on. */

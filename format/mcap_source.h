@@ -1,5 +1,6 @@
 /* Reads the records of a file through a buffered window, with one read per 256 KiB in a sequential
- * walk. Views are valid until the next call. Borrows the file; one thread. */
+ * walk, unless its user sets another size. Views are valid until the next call. Borrows the file;
+ * one thread. */
 #ifndef TD_FORMAT_MCAP_SOURCE_H
 #define TD_FORMAT_MCAP_SOURCE_H
 
@@ -17,6 +18,7 @@ typedef struct mcap_source {
     uint64_t size; /* of the file at init or the last refresh */
     td_buf window;
     uint64_t window_at; /* file offset of the window */
+    size_t read_bytes;  /* set by the user: least size of a read; 0: 256 KiB */
     uint64_t keep_from; /* set by the user: keep the bytes from here on in the window, see
                            MCAP_SOURCE_KEPT_BYTES */
     uint64_t crc_to;    /* end of the bytes whose CRC is computed while reading; 0: no CRC */

@@ -351,6 +351,11 @@ const family *family_find(td_bytes name)
     return index < count_of_families() ? get(index) : NULL;
 }
 
+int family_is_known(td_bytes name)
+{
+    return index_of(name) < count_of_families();
+}
+
 int (*family_covers(const char *name))(td_bytes subscription, td_bytes exchange_topic)
 {
     const family *of = family_find(td_bytes_str(name));

@@ -54,6 +54,9 @@ const exchange_row *exchange_of(const family *of);
 /* The family of that name, or NULL. */
 const family *family_find(td_bytes name);
 
+/* 1 if there is a family of that name; its document is not read. */
+int family_is_known(td_bytes name);
+
 /* The rule by which a subscription of the family of that name covers a topic (dialect.covers). Of
  * an unknown family each covers only itself. */
 int (*family_covers(const char *name))(td_bytes subscription, td_bytes exchange_topic);

@@ -86,16 +86,33 @@ static void compare(kept_family *to, const kept_family *one)
     memcpy(to->other, other, sizeof other);
 }
 
-static void read_segment(search *s, archive *in, const archive_segment *segment)
+/* 1 if a segment's family is known, by the catalog: the segment is not opened then. */
+static int has_known_family(archive_view *held, const archive_segment *segment)
+{
+    segment_rows rows;
+    if (held == NULL || !archive_view_load(held, segment->path, archive_view_size(held, segment),
+                                           CATALOG_INDEX, &rows))
+        return 0;
+    const int is_known = family_is_known(td_bytes_str(rows.index.family));
+    segment_rows_fini(&rows);
+    return is_known;
+}
+
+/* held: the archive's view; NULL: without one. */
+static void read_segment(search *s, archive *in, archive_view *held, const archive_segment *segment)
 {
     segment_family found;
     kept_family one = {.io = archive_io(in), .first_s = segment->name.first_s};
     if (is_read(s, &segment->name) || archive_join(in, segment->path, one.path, NULL) != TD_OK)
         return;
+    if (has_known_family(held, segment)) {
+        note_read(s, &segment->name, ALL_SESSIONS);
+        return;
+    }
     td_result rc = segment_family_read(one.io, one.path, &s->content, &found, NULL);
     if (found.family[0] == '\0')
         return; /* readers of its frames report the damage */
-    if (family_find(td_bytes_str(found.family)) != NULL) {
+    if (family_is_known(td_bytes_str(found.family))) {
         note_read(s, &segment->name, ALL_SESSIONS);
         return;
     }
@@ -113,14 +130,18 @@ static void read_segment(search *s, archive *in, const archive_segment *segment)
 /* Find the definitions of an archive's unknown families, the newest segments first. */
 static void search_archive(search *s, archive *in)
 {
-    const archive_view *held = archive_held_view(in);
+    archive_view *held = archive_held_view(in);
     archive_listing own = {0};
     if (held == NULL && archive_list_names(in, &own, NULL) != TD_OK)
         archive_listing_fini(&own); /* readers of the archive report it */
     const archive_listing *listing = held != NULL ? &held->listing : &own;
     s->read_count = 0;
+    if (held != NULL)
+        archive_view_begin_loads(held);
     for (size_t i = listing->segment_count; i > 0; i--)
-        read_segment(s, in, &listing->segments[i - 1]);
+        read_segment(s, in, held, &listing->segments[i - 1]);
+    if (held != NULL)
+        archive_view_end_loads(held);
     archive_listing_fini(&own);
 }
 

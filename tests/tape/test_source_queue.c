@@ -18,10 +18,12 @@
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "archive/archive_segment.h"
+#include "archive/archive_view.h"
 #include "archive/catalog.h"
 #include "archive/reindex.h"
 #include "format/segment_index.h"
 #include "tape/cursor.h"
+#include "tape/kept_families.h"
 #include "tests/testing/tape_fixture.h"
 
 enum { SEGMENTS = 5, CHUNKS = 3, CHUNK_FRAMES = 10, RARE_SEGMENT = 2, RARE_CHUNK = 1 };
@@ -294,6 +296,31 @@ static void test_only_what_is_wanted_is_opened(void **state)
     tape_fixture_fini(&f);
 }
 
+/* Looking for families that an archive keeps opens no segment whose family the catalog has, and
+ * else reads the begin of one. */
+static void test_known_families_open_nothing(void **state)
+{
+    const td_log log = {0};
+    tape_fixture f;
+    (void)state;
+    make_archive(&f);
+    for (int holds = 0; holds < 2; holds++) {
+        const archive_options options = {.io = {.ops = &COUNTING_OPS}, .clock = clock_real()};
+        archive *a = NULL;
+        assert_int_equal(archive_open(&options, f.folder, ARCHIVE_READ, &a, NULL), TD_OK);
+        if (holds)
+            assert_int_equal(archive_view_hold(a, NULL), TD_OK);
+        opened = 0;
+        bytes_read = 0;
+        kept_families_add(&a, 1, &log);
+        assert_int_equal(opened, holds ? 0 : 1);
+        assert_in_range(bytes_read, 0, 4096);
+        archive_view_let_go(a);
+        archive_close(a);
+    }
+    tape_fixture_fini(&f);
+}
+
 /* ---- a catalog that was changed ---- */
 
 static const char *const CHANGES[] = {
@@ -472,6 +499,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_what_is_wanted_is_opened),
+        cmocka_unit_test(test_known_families_open_nothing),
         cmocka_unit_test(test_frames_do_not_need_the_catalog),
         cmocka_unit_test(test_index_of_another_file_is_ignored),
     };
