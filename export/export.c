@@ -640,6 +640,7 @@ static td_result run_days(export_run_state *run, td_err *err)
         at_once += run->days[i].state == DAY_TO_DO && at_once < threads;
     if (at_once == 0)
         return TD_OK;
+    export_message_types_init(run->options->spec->types, run->options->spec->type_count);
     run->day_threads = threads / at_once;
     td_result rc = td_workers_open(at_once - 1, &workers, err);
     if (rc == TD_OK)
@@ -896,7 +897,6 @@ static void log_foreign(const export_run_state *run)
 td_result export_run(const export_options *options, export_result *out, td_err *err)
 {
     TD_ASSERT(options->threads >= 1);
-    export_message_types_init(options->spec->types, options->spec->type_count);
     export_run_state run = {.options = options, .log = options->log};
     (void)pthread_mutex_init(&run.lock, NULL);
     atomic_init(&run.stopped_from, SIZE_MAX);
