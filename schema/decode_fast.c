@@ -490,7 +490,8 @@ read_entry(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint
 
 /* Compare an entry's symbol with the topic's. A different symbol is counted and stored in *foreign.
  */
-static inline const uint8_t *fast_symbol(fast_frame *h, const uint8_t *p, td_bytes *foreign)
+static inline __attribute__((always_inline)) const uint8_t *
+fast_symbol(fast_frame *h, const uint8_t *p, td_bytes *foreign)
 {
     if (TD_LIKELY(*p == '"' && h->own->symbol.bytes <= SCAN_KEY_BYTES_MAX &&
                   key_is(&h->own->symbol, p + 1)))
@@ -874,7 +875,8 @@ static const uint8_t *scan_part(fast_frame *h, const uint8_t *p, target_kind kin
 }
 
 /* Read the frame's kind: one of the row's words. */
-static const uint8_t *scan_kind(fast_frame *h, const uint8_t *p)
+static inline __attribute__((always_inline)) const uint8_t *scan_kind(fast_frame *h,
+                                                                      const uint8_t *p)
 {
     decode_plan *own = h->p;
     uint32_t word;
@@ -924,7 +926,8 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
 }
 
 /* Read a field of the envelope, into the head if the head has a member for it. */
-static const uint8_t *scan_envelope(fast_frame *h, uint32_t index, const uint8_t *p)
+static inline __attribute__((always_inline)) const uint8_t *
+scan_envelope(fast_frame *h, uint32_t index, const uint8_t *p)
 {
     const decode_plan *own = h->p;
     const field_row *field = &own->row->envelope[index];
