@@ -24,7 +24,7 @@
 enum {
     PARQUET_PAGE_BYTES = 32 << 10, /* bytes of a page's values, uncompressed */
     PARQUET_DICTIONARY_BYTES = 64 << 10,
-    PARQUET_GROUP_BYTES = 496 << 10, /* buffers double, so that 512 KiB have space for a last row */
+    PARQUET_GROUP_BYTES = 384 << 10,
     PARQUET_GROUP_ROWS = 1 << 20,
     PARQUET_BOUND_BYTES = 256, /* longest text in statistics: if a chunk has a longer text, its
                                   statistics have no smallest and largest value */

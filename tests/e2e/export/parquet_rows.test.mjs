@@ -1,6 +1,7 @@
 // export --format parquet: rows that DuckDB reads equal the rows of CSV files of the same export, which other tests
 // compare with an independent script.
 import assert from "node:assert/strict";
+import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { after } from "node:test";
@@ -398,4 +399,64 @@ test("rows of tickers and klines equal SQLite's", { skip: withoutCapture(V5) }, 
       assert.deepEqual(cells, Object.fromEntries(wanted), `${type}, row ${i}`);
     }
   }
+});
+
+/** A capture of trades of two symbols: enough for several row groups of each. */
+function captureOfTrades(file) {
+  const at = 1_790_000_000,
+    FRAMES = 100,
+    TRADES = 120;
+  const trade = (symbol, n) => ({
+    T: at * 1000 + n,
+    s: symbol,
+    S: n % 3 === 0 ? "Sell" : "Buy",
+    v: `${(n * 7919) % 1000}.5`,
+    p: `${60000 + ((n * 104729) % 977)}`,
+    L: "PlusTick",
+    i: crypto.createHash("sha1").update(`${symbol} ${n}`).digest("hex"),
+    BT: false,
+  });
+  const frame = (symbol, i) => ({
+    topic: `publicTrade.${symbol}`,
+    type: "snapshot",
+    ts: at * 1000 + i,
+    data: Array.from({ length: TRADES }, (_, j) => trade(symbol, i * TRADES + j)),
+  });
+  const lines = [
+    { t: "header", format: 2, exchange: "BYBIT" },
+    { t: "connect", conn: "A", ts: at, addr: "wss://stream.bybit.com/v5/public/linear" },
+  ];
+  for (let i = 0; i < FRAMES; i++)
+    for (const symbol of ["BTCUSDT", "ETHUSDT"])
+      lines.push({
+        t: "recv",
+        conn: "A",
+        ts: at + lines.length,
+        data: JSON.stringify(frame(symbol, i)),
+      });
+  fs.writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+}
+
+test("row groups end by the rows of their own file: not by others, nor by threads", async (t) => {
+  const folder = temporary(t),
+    archive = path.join(folder, "tape"),
+    lines = path.join(folder, "trades.jsonl");
+  captureOfTrades(lines);
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", lines]);
+  const files = [];
+  for (const more of [
+    ["-j", "1"],
+    ["-j", "2"],
+    ["--symbol", "BTCUSDT", "--type", "trades"],
+  ]) {
+    const out = await exported(t, archive, ...more);
+    const { name } = manifestOf(out).files.find(
+      ({ type, symbol }) => type === "trades" && symbol === "BTCUSDT"
+    );
+    files.push(path.join(out, name));
+  }
+  const { row_groups: groups } = await parquetMetadata(files[0]);
+  assert.ok(groups.length > 1, `${groups.length} row groups`);
+  for (const file of files.slice(1))
+    assert.ok(fs.readFileSync(file).equals(fs.readFileSync(files[0])), file);
 });
