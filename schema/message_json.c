@@ -55,25 +55,28 @@ static const char *const HEADS[][SIDE_NONE + 1] = {
     [ACTION_INSERT] = LEVEL_HEADS("insert"),
 };
 
+static size_t put_text(char *to, td_bytes text)
+{
+    memcpy(to, text.data, text.size);
+    return text.size;
+}
+
 /* Write a level; a deleted one has no size. rpi is the size of its retail orders, NULL if the topic
  * does not separate them. */
 static void write_level(json_writer *w, const msg_level *level, const td_decimal *rpi)
 {
-    static const char SIZE[] = "\",\"size\":\"";
-    char text[2 * TD_DECIMAL_TEXT_BYTES + 64];
+    enum { HEAD_BYTES = 64 };
+    char text[HEAD_BYTES + 2 * TD_DECIMAL_TEXT_BYTES + 16];
     TD_ASSERT(level->action <= ACTION_INSERT);
     TD_ASSERT(level->side <= SIDE_NONE);
-    const char *head = HEADS[level->action][level->side];
-    size_t size = strlen(head);
-    TD_ASSERT(size + sizeof SIZE + (size_t)2 * TD_DECIMAL_TEXT_BYTES < sizeof text);
-    memcpy(text, head, size);
+    const td_bytes head = td_bytes_str(HEADS[level->action][level->side]);
+    TD_ASSERT(head.size <= HEAD_BYTES);
+    size_t size = put_text(text, head);
     size += td_decimal_format((td_decimal){level->price, level->price_scale}, text + size);
-    memcpy(text + size, SIZE, sizeof SIZE);
-    size += sizeof SIZE - 1;
     if (level->action == ACTION_DELETE) {
-        memcpy(text + --size, "null", 4); /* over the quote */
-        size += 4;
+        size += put_text(text + size, td_bytes_str("\",\"size\":null"));
     } else {
+        size += put_text(text + size, td_bytes_str("\",\"size\":\""));
         size += td_decimal_format(rpi == NULL ? (td_decimal){level->size, level->size_scale}
                                               : own_size(level, *rpi),
                                   text + size);
