@@ -57,6 +57,7 @@ static const char *const HEADS[][SIDE_NONE + 1] = {
 
 static size_t put_text(char *to, td_bytes text)
 {
+    TD_ASSERT(text.data != NULL);
     memcpy(to, text.data, text.size);
     return text.size;
 }
