@@ -118,7 +118,7 @@ export async function exportRows(v5, row) {
     perSecond(v5.frames, script),
     "frames/s of CPU",
     "higher",
-    20,
+    null,
     v5.sha,
     ROUNDS
   );
@@ -133,7 +133,7 @@ export async function exportRows(v5, row) {
       byClock(loads),
       "frames/s",
       "higher",
-      what === "rows" ? 10 : null,
+      null,
       v5.sha,
       ROUNDS
     );
@@ -143,7 +143,7 @@ export async function exportRows(v5, row) {
       perSecond(v5.frames, loads),
       "frames/s of CPU",
       "higher",
-      null,
+      what === "rows" ? 5 : null,
       v5.sha,
       ROUNDS
     );

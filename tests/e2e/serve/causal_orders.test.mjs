@@ -92,7 +92,8 @@ test("without it, updates come before a late bot's orders", async (t) => {
     ["serve", archive, "--shared-clock", "--settle", "1s", "--plain"],
     dir
   );
-  const again = await bot(t, server.url, { reactionMs: 170 });
+  // Later than any update was while the bot was recorded.
+  const again = await bot(t, server.url, { reactionMs: 2000 });
   await eventually("seven orders", () => Object.keys(again.seen).length === 7, server.program);
   assert.equal(again.seen["id-o2"][0], "New", "an update of an order that was not placed yet");
 });

@@ -68,7 +68,7 @@ export async function exchange(t) {
       }
       const [{ orderLinkId, orderId }] = args;
       const id = orderId ?? `id-${orderLinkId}`;
-      const [answerMs, updateMs] = op === "order.create" ? RACES[orders++] : [20, 60];
+      const [answerMs, updateMs] = op === "order.create" ? RACES[orders++] : [20, 140];
       const update = passed(updateMs).then(() =>
         updates(id, orderLinkId ?? "", op === "order.create" ? "New" : "Cancelled")
       );

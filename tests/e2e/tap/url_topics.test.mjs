@@ -204,15 +204,19 @@ for (const { family, http } of [
       replay.books.map((book) => [book.topic, book.symbol, book.broken]),
       [["depth@100ms", "BTCUSDT", false]]
     );
-    // From the middle the server answers with the state of that moment, though the frames have no object around them.
-    const played = await listening(t, ["serve", archive, "--from", "+500ms", "--plain"], dir);
+    // From after the snapshot the server answers with the state of that moment, though the frames have no object around them.
+    const later = (await inbound(t, archive)).find(
+      ({ topic, data }) =>
+        topic === "depth@100ms" && JSON.parse(data).u > live.snapshot.lastUpdateId + 100
+    );
+    const window = ["--from", String(later.recv_ns)];
+    const played = await listening(t, ["serve", archive, ...window, "--plain"], dir);
     const again = await bookClient(played, "/ws/0", { http, first: 3 });
     assert.ok(again.snapshot.lastUpdateId > live.snapshot.lastUpdateId);
     const next = again.frames.find(([, u]) => u > again.snapshot.lastUpdateId);
     assert.equal(next[0], again.snapshot.lastUpdateId + 1, "the next frame continues the snapshot");
     // So does a made snapshot of a cut, before its first frame.
     const cut = path.join(dir, "cut.mcap");
-    const window = ["--from", "+500ms"];
     const report = await json(t, [
       ...["cut", archive, "-o", cut, ...window, "--snapshots", "made", "--json"],
     ]);
