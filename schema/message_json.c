@@ -55,7 +55,7 @@ static const char *const HEADS[][SIDE_NONE + 1] = {
     [ACTION_INSERT] = LEVEL_HEADS("insert"),
 };
 
-static size_t put_text(char *to, td_bytes text)
+static inline size_t put_text(char *to, td_bytes text)
 {
     TD_ASSERT(text.data != NULL);
     memcpy(to, text.data, text.size);
