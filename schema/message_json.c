@@ -43,19 +43,30 @@ static td_decimal own_size(const msg_level *level, td_decimal rpi)
 }
 
 /* What precedes a level's price, as one literal, because a book has thousands of levels. */
-#define LEVEL_HEAD(action, side) "\"action\":\"" action "\",\"side\":\"" side "\",\"price\":\""
+enum { HEAD_TEXT_BYTES = 63 };
+typedef struct level_head {
+    uint8_t size;
+    char text[HEAD_TEXT_BYTES]; /* copied whole, which needs no call */
+} level_head;
+
+#define LEVEL_TEXT(action, side) "\"action\":\"" action "\",\"side\":\"" side "\",\"price\":\""
+#define LEVEL_HEAD(action, side)                                                                   \
+    {                                                                                              \
+        sizeof(LEVEL_TEXT(action, side)) - 1, LEVEL_TEXT(action, side)                             \
+    }
 #define LEVEL_HEADS(action)                                                                        \
     {                                                                                              \
         [SIDE_BUY] = LEVEL_HEAD(action, "Buy"), [SIDE_SELL] = LEVEL_HEAD(action, "Sell"),          \
         [SIDE_NONE] = LEVEL_HEAD(action, "none")                                                   \
     }
-static const char *const HEADS[][SIDE_NONE + 1] = {
+static const level_head HEADS[][SIDE_NONE + 1] = {
     [ACTION_NONE] = LEVEL_HEADS("none"),     [ACTION_SET] = LEVEL_HEADS("set"),
     [ACTION_DELETE] = LEVEL_HEADS("delete"), [ACTION_UPDATE] = LEVEL_HEADS("update"),
     [ACTION_INSERT] = LEVEL_HEADS("insert"),
 };
 
-static inline size_t put_text(char *to, td_bytes text)
+/* Always inlined, so that a literal's copy has a constant size. */
+static inline __attribute__((always_inline)) size_t put_text(char *to, td_bytes text)
 {
     TD_ASSERT(text.data != NULL);
     memcpy(to, text.data, text.size);
@@ -66,13 +77,12 @@ static inline size_t put_text(char *to, td_bytes text)
  * does not separate them. */
 static void write_level(json_writer *w, const msg_level *level, const td_decimal *rpi)
 {
-    enum { HEAD_BYTES = 64 };
-    char text[HEAD_BYTES + 2 * TD_DECIMAL_TEXT_BYTES + 16];
+    char text[HEAD_TEXT_BYTES + 2 * TD_DECIMAL_TEXT_BYTES + 16];
     TD_ASSERT(level->action <= ACTION_INSERT);
     TD_ASSERT(level->side <= SIDE_NONE);
-    const td_bytes head = td_bytes_str(HEADS[level->action][level->side]);
-    TD_ASSERT(head.size <= HEAD_BYTES);
-    size_t size = put_text(text, head);
+    const level_head *head = &HEADS[level->action][level->side];
+    memcpy(text, head->text, sizeof head->text);
+    size_t size = head->size;
     size += td_decimal_format((td_decimal){level->price, level->price_scale}, text + size);
     if (level->action == ACTION_DELETE) {
         size += put_text(text + size, td_bytes_str("\",\"size\":null"));
