@@ -38,7 +38,15 @@ static void put_text(td_buf *out, const char *text)
 static void put_fixed(td_buf *out, int64_t n, unsigned places)
 {
     char text[TD_DECIMAL_TEXT_BYTES];
-    td_buf_add(out, text, td_decimal_format_whole((td_decimal){n, (uint8_t)places}, text));
+    const size_t size = td_decimal_format_whole((td_decimal){n, (uint8_t)places}, text);
+    td_buf_add(out, text, size);
+}
+
+static void put_shortest(td_buf *out, td_decimal number)
+{
+    char text[TD_DECIMAL_TEXT_BYTES];
+    const size_t size = td_decimal_format(number, text);
+    td_buf_add(out, text, size);
 }
 
 static void put_iso(td_buf *out, uint64_t ns, unsigned digits)
@@ -52,11 +60,10 @@ static void put_iso(td_buf *out, uint64_t ns, unsigned digits)
 
 static void put_value(td_buf *out, const sim_value *value, char format, unsigned argument)
 {
-    char digits[TD_DECIMAL_TEXT_BYTES];
     if (value->text != NULL)
         put_text(out, value->text);
     else if (format == 's')
-        td_buf_add(out, digits, td_decimal_format((td_decimal){value->n, value->places}, digits));
+        put_shortest(out, (td_decimal){value->n, value->places});
     else if (format == 'b')
         put_text(out, value->n != 0 ? "true" : "false");
     else if (format == 'e')

@@ -47,7 +47,8 @@ static void put_frame(wire_conn *self, unsigned opcode, unsigned flags, td_bytes
     td_buf *out = link_output(self->link);
     if (is_masked)
         td_random_system(mask, sizeof mask);
-    td_buf_add(out, head, ws_put_head(head, opcode, flags, payload.size, is_masked ? mask : NULL));
+    const size_t size = ws_put_head(head, opcode, flags, payload.size, is_masked ? mask : NULL);
+    td_buf_add(out, head, size);
     td_buf_add(out, payload.data, payload.size);
     if (is_masked)
         ws_mask(out->data + out->size - payload.size, payload.size, mask, 0);
