@@ -131,6 +131,7 @@ const notes = new Notes(state, {
   showSpans: showNotes,
 });
 const showStatusSoon = delayed(120, showStatus);
+const parts = document.querySelectorAll("main, .buttons"); // what is shown of an archive with frames
 byId("panel-gaps").append(notes.element);
 askArchiveOf(() => chosenArchive()?.side ?? "");
 
@@ -172,11 +173,10 @@ function takeArchive(before) {
   byId("timeline").classList.toggle("pair", archive.sides.length > 1);
   byId("follow").hidden = !archive.is_recording;
   byId("message").hidden = !isEmpty;
-  document.querySelector("main").hidden = isEmpty;
-  document.querySelector(".buttons").hidden = isEmpty;
   if (!archive.is_recording) state.set({ follow: false });
   showAge();
   if (isEmpty) {
+    for (const part of parts) part.hidden = true;
     byId("message").textContent = archive.is_recording
       ? "No frame has been recorded yet. The page shows the first ones once they are stored."
       : "This archive has no frames. Record or import some; the page then shows them:\n" +
@@ -249,6 +249,8 @@ async function start() {
     if (hasCalendar) state.setUnlessGiven({ tab: "days" });
   }
   if (state.cursor === null) state.set({ cursor: archive.first_ns });
+  // Not earlier: the opening view would replace what somebody has chosen meanwhile.
+  for (const part of parts) part.hidden = false;
   repairBand();
   timeline.resize();
   timeline.scrollToBand(state.band);

@@ -37,17 +37,17 @@ const cells = (page, selector) =>
     .evaluateAll((rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent)));
 const verdict = (page) => page.locator(".verdict");
 
-/** Choose the frame with this number by the arrow keys. */
+/** Choose the frame with this number by the arrow keys, from where the list is: it may still become that of another cursor. */
 async function choose(page, number) {
   const chosen = page.locator("#panel-frames .frame dl");
   const [conn, ordinal] = number === 11 ? [2, 1] : [1, number];
   await list(page).focus();
   await page.locator(".frame-row").first().waitFor();
-  await page.keyboard.press("Home");
   await eventually(`frame ${number} is chosen`, async () => {
-    const isChosen = (await chosen.innerText()).includes(`connection ${conn}, frame ${ordinal} `);
-    if (!isChosen) await page.keyboard.press("ArrowDown");
-    return isChosen;
+    const [, itsConn, itsOrdinal] = /connection (\d+), frame (\d+) /.exec(await chosen.innerText());
+    const by = conn - Number(itsConn) || ordinal - Number(itsOrdinal);
+    if (by !== 0) await page.keyboard.press(by > 0 ? "ArrowDown" : "ArrowUp");
+    return by === 0;
   });
 }
 

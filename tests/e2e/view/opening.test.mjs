@@ -20,10 +20,9 @@ const book = (symbol, begin, count) =>
       seq: n + 1,
     })
   );
-/** The shown time, in ms. */
+/** The shown time, in ms. The address follows the page a moment later. */
 const shownMs = (page) =>
-  /from=(\d+)&to=(\d+)/
-    .exec(page.url())
+  (/from=(\d+)&to=(\d+)/.exec(page.url()) ?? ["", "0", "0"])
     .slice(1)
     .map((ns) => Number(BigInt(ns) / 1_000_000n));
 
@@ -32,6 +31,31 @@ describe("opening", { skip }, () => {
     browser = await launch();
   });
   after(() => browser?.close());
+
+  test("nothing can be chosen before the opening view is known, which would replace it", async (t) => {
+    const archive = await importFrames(t, temporary(t), {
+      family: "v5-linear",
+      host: "/v5/public/linear",
+      stepMs: 1000,
+      frames: book("BTCUSDT", FRAMES_MS, 30),
+    });
+    let isShownBefore;
+    const { page, faults } = await shown(t, browser, archive, {
+      prepare: (context) =>
+        context.route(/\/api\/tile\?/, async (route) => {
+          isShownBefore ??= await route
+            .request()
+            .frame()
+            .page()
+            .locator("main:not([hidden])")
+            .count();
+          await route.continue();
+        }),
+    });
+    assert.equal(isShownBefore, 0);
+    await page.locator("#tab-market[aria-selected=true]").waitFor();
+    assert.deepEqual(faults, []);
+  });
 
   test("the busiest market's last minutes; Fit shows its row, then everything; a time is zoomed to", async (t) => {
     const dir = temporary(t);
