@@ -594,6 +594,9 @@ const char *topic_list_fault(const topic_row *rows, size_t count, size_t *at)
 {
     for (*at = 0; *at < count; ++*at)
         for (size_t i = 0; i < *at; i++) {
+            /* A channel has one type of messages: exports, catalog and tape ask it by its name. */
+            if (strcmp(rows[*at].name, rows[i].name) == 0 && rows[*at].type != rows[i].type)
+                return "another row with the name has another type of messages than the topic";
             if (strcmp(rows[*at].pattern, rows[i].pattern) != 0) {
                 const char *fault = ends_fault(&rows[i], &rows[*at]);
                 if (fault != NULL)
