@@ -8,6 +8,10 @@
 #include <openssl/hmac.h>
 #define XXH_STATIC_LINKING_ONLY /* declares XXH3_state_t, to allocate it */
 #include <xxhash.h>
+/* Only where the library chooses by the processor. */
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h>
+#endif
 
 #include "base/alloc.h"
 #include "base/assert.h"
