@@ -47,6 +47,18 @@ static void call_value(tapedeck_answer *to, tapedeck_text name, tapedeck_text va
     message_build_member(builder_of(to), bytes_of(name), &written);
 }
 
+static void call_head_time(tapedeck_answer *to, tapedeck_text name, uint64_t ns)
+{
+    const written_value written = written_time(ns);
+    message_build_head(builder_of(to), bytes_of(name), &written);
+}
+
+static void call_value_time(tapedeck_answer *to, tapedeck_text name, uint64_t ns)
+{
+    const written_value written = written_time(ns);
+    message_build_member(builder_of(to), bytes_of(name), &written);
+}
+
 static void call_item(tapedeck_answer *to, tapedeck_text action)
 {
     message_build_entry(builder_of(to));
@@ -87,6 +99,8 @@ static const tapedeck_answer_calls CALLS = {
     .item = call_item,
     .value = call_value,
     .fail = call_fail,
+    .head_time = call_head_time,
+    .value_time = call_value_time,
 };
 
 /* ---- decoding ---- */

@@ -50,10 +50,11 @@ struct message_builder {
     size_t first_value;
     msg_action action;
     size_t place; /* position of its next member */
+    size_t head_place;
     struct {
         td_bytes name;
         msg_member member;
-    } guess[GUESSES]; /* for each position: the member there in the previous entry */
+    } guess[2][GUESSES]; /* of head and entries, for each position: the member there before */
 };
 
 message_builder *message_builder_open(void)
@@ -91,6 +92,7 @@ void message_build_begin(message_builder *b, const message_subject *subject, td_
                          .symbol = subject->symbol};
     memset(b->head_seen, 0, sizeof b->head_seen);
     b->kind_seen = 0;
+    b->head_place = 0;
     b->head_value_count = 0;
     b->entry_count = 0;
     b->value_count = 0;
@@ -158,6 +160,12 @@ static void fault_entry(message_builder *b, const char *what)
 
 /* ---- values ---- */
 
+written_value written_time(uint64_t ns)
+{
+    return (written_value){
+        .type = JSON_NUMBER, .text = td_bytes_str("a time"), .is_time = 1, .time_ns = ns};
+}
+
 static void keep_text(message_builder *b, td_bytes *text)
 {
     td_bytes frame = b->bytes;
@@ -187,6 +195,11 @@ static int read_as(message_builder *b, field_type type, const written_value *val
 {
     decode_reason ignored;
     field_row field = {.key = "", .type = type, .member = out->member};
+    if (value->is_time) {
+        out->type = VALUE_TIME_NS;
+        out->as.time_ns = value->time_ns;
+        return type == FIELD_TIME && value->time_ns <= (uint64_t)INT64_MAX;
+    }
     if (type == FIELD_JSON)
         return read_json(b, value, out);
     if (value->type >= JSON_ARRAY)
@@ -209,6 +222,8 @@ static int read_as(message_builder *b, field_type type, const written_value *val
 /* Choose a type for a value whose topic has no row. */
 static field_type guess_type(const written_value *value)
 {
+    if (value->is_time)
+        return FIELD_TIME;
     if (value->type == JSON_NUMBER)
         return memchr(value->text.data, '.', value->text.size) == NULL ? FIELD_INTEGER
                                                                        : FIELD_DECIMAL;
@@ -275,26 +290,27 @@ static void add_value(msg_value **values, size_t *count, size_t *capacity, const
     (*values)[(*count)++] = *value;
 }
 
-/* Find the member of an entry by its name. place: the member's position in the entry. MEMBER_NONE:
- * the name is unknown, and the fault was noted. */
-static msg_member find_member(message_builder *b, td_bytes name, size_t place)
+/* Find a member of the head or of an entry by its name. place: its position there. MEMBER_NONE: the
+ * name is unknown, and the fault was noted. */
+static msg_member find_member(message_builder *b, int in_entry, td_bytes name, size_t place)
 {
     size_t at = place < GUESSES ? place : GUESSES - 1;
-    if (b->guess[at].name.size > 0 && td_bytes_equal(name, b->guess[at].name))
-        return b->guess[at].member;
+    if (b->guess[in_entry][at].name.size > 0 && td_bytes_equal(name, b->guess[in_entry][at].name))
+        return b->guess[in_entry][at].member;
     msg_member found = msg_member_find(name);
     if (found == MEMBER_NONE) {
-        fault_member(b, 1, name, "unknown member");
+        fault_member(b, in_entry, name, "unknown member");
         return MEMBER_NONE;
     }
-    b->guess[at].name = td_bytes_str(msg_member_name(found));
-    b->guess[at].member = found;
+    b->guess[in_entry][at].name = msg_member_text(found);
+    b->guess[in_entry][at].member = found;
     return found;
 }
 
 static int is_absent(const written_value *value)
 {
-    return value->type == JSON_NULL || (value->type == JSON_STRING && value->text.size == 0);
+    return value->type == JSON_NULL || (value->type == JSON_STRING && value->text.size == 0) ||
+           (value->is_time && value->time_ns == 0);
 }
 
 /* ---- the head ---- */
@@ -392,13 +408,12 @@ static int head_number(message_builder *b, td_bytes name, msg_member member,
 
 void message_build_head(message_builder *b, td_bytes name, const written_value *value)
 {
-    if (b->rc != TD_OK || is_absent(value) || head_common(b, name, value))
+    const size_t place = b->head_place++;
+    if (b->rc != TD_OK || is_absent(value) || (!value->is_time && head_common(b, name, value)))
         return;
-    msg_value read = {.member = msg_member_find(name)};
-    if (read.member == MEMBER_NONE) {
-        fault_member(b, 0, name, "unknown member");
+    msg_value read = {.member = find_member(b, 0, name, place)};
+    if (read.member == MEMBER_NONE)
         return;
-    }
     if (b->head_seen[read.member]++ > 0) {
         fault_member(b, 0, name, "twice");
         return;
@@ -554,7 +569,7 @@ void message_build_member(message_builder *b, td_bytes name, const written_value
             fault_value(b, 1, name, value, "an action");
         return;
     }
-    msg_value read = {.member = find_member(b, name, place)};
+    msg_value read = {.member = find_member(b, 1, name, place)};
     if (read.member == MEMBER_NONE)
         return;
     if (entry_value(&entry, read.member) != NULL) {
@@ -576,24 +591,23 @@ static int read_side(td_bytes text, uint8_t *out)
     return *out == SIDE_BUY || td_bytes_is(text, "Sell");
 }
 
-/* Add a level without looking up names. Returns 0, with nothing added, if the slow path must read
- * this level. */
-static int put_plain_level(message_builder *b, td_bytes action, td_bytes side, td_bytes price,
-                           td_bytes size)
+/* Write the values that whole levels and trades begin with, side, price and size, without looking
+ * up names; room for two more follows. NULL if the slow path must read them. The caller counts the
+ * values: an absent size is the third. */
+static msg_value *plain_values(message_builder *b, msg_type type, td_bytes side, td_bytes price,
+                               td_bytes size)
 {
-    td_array_ensure((void **)&b->values, &b->value_capacity, b->value_count + 2, sizeof *b->values);
+    td_array_ensure((void **)&b->values, &b->value_capacity, b->value_count + 4, sizeof *b->values);
     msg_value *values = b->values + b->value_count;
     values[0] = (msg_value){.member = MEMBER_SIDE, .type = VALUE_SIDE};
     values[1] = (msg_value){.member = MEMBER_PRICE, .type = VALUE_DECIMAL};
     values[2] = (msg_value){.member = MEMBER_SIZE, .type = VALUE_DECIMAL};
-    if (b->head.type != MSG_BOOK_CHANGE || !read_action(action, &b->action) ||
-        !read_side(side, &values[0].as.side) ||
-        td_decimal_parse(price, &values[1].as.decimal, NULL) != TD_OK ||
-        (size.size > 0 && td_decimal_parse(size, &values[2].as.decimal, NULL) != TD_OK))
-        return 0;
-    b->has_action = 1;
-    b->value_count += size.size > 0 ? 3 : 2;
-    return 1;
+    return b->head.type == type && read_side(side, &values[0].as.side) &&
+                   td_decimal_parse(price, &values[1].as.decimal, NULL) == TD_OK &&
+                   (size.size == 0 ||
+                    td_decimal_parse(size, &values[2].as.decimal, NULL) == TD_OK)
+               ? values
+               : NULL;
 }
 
 static void put_text(message_builder *b, const char *name, td_bytes text)
@@ -606,8 +620,14 @@ void message_build_level(message_builder *b, td_bytes action, td_bytes side, td_
                          td_bytes size)
 {
     message_build_entry(b);
-    if (b->rc != TD_OK || put_plain_level(b, action, side, price, size))
+    if (b->rc != TD_OK)
         return;
+    if (plain_values(b, MSG_BOOK_CHANGE, side, price, size) != NULL &&
+        read_action(action, &b->action)) {
+        b->has_action = 1;
+        b->value_count += size.size > 0 ? 3 : 2;
+        return;
+    }
     put_text(b, "action", action);
     put_text(b, "side", side);
     put_text(b, "price", price);
@@ -617,14 +637,24 @@ void message_build_level(message_builder *b, td_bytes action, td_bytes side, td_
 void message_build_trade(message_builder *b, td_bytes side, td_bytes price, td_bytes size,
                          uint64_t exchange_ns, td_bytes trade_id)
 {
-    char time[24] = "";
-    if (exchange_ns != 0)
-        (void)snprintf(time, sizeof time, "%" PRIu64, exchange_ns); /* 20 digits fit */
+    const written_value time = written_time(exchange_ns);
     message_build_entry(b);
+    if (b->rc != TD_OK)
+        return;
+    msg_value *values = plain_values(b, MSG_TRADE, side, price, size);
+    if (values != NULL && size.size > 0 && trade_id.size > 0 && exchange_ns <= INT64_MAX) {
+        values[3] = (msg_value){.member = MEMBER_TRADE_ID, .type = VALUE_TEXT};
+        values[3].as.text = trade_id;
+        keep_text(b, &values[3].as.text);
+        values[4] = (msg_value){.member = MEMBER_EXCHANGE_TIME, .type = VALUE_TIME_NS};
+        values[4].as.time_ns = exchange_ns;
+        b->value_count += exchange_ns != 0 ? 5 : 4;
+        return;
+    }
     put_text(b, "side", side);
     put_text(b, "price", price);
     put_text(b, "size", size);
-    put_text(b, "exchange_ns", td_bytes_str(time));
+    message_build_member(b, td_bytes_str("exchange_ns"), &time);
     put_text(b, "trade_id", trade_id);
 }
 

@@ -28,7 +28,12 @@ typedef struct written_value {
     td_bytes text;    /* of a string, with escapes resolved; of any other value, as written */
     json_value json;  /* if has_json: the value in parsed form */
     uint8_t has_json; /* 0: if the field is FIELD_JSON, text is parsed */
+    uint8_t is_time;  /* 1: a time as a number, time_ns; 0 counts as absent */
+    uint64_t time_ns;
 } written_value;
+
+/* A time as a number, without the way through a text. */
+written_value written_time(uint64_t ns);
 
 /* Close accepts NULL. */
 TD_NEVER_NULL message_builder *message_builder_open(void);

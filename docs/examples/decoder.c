@@ -11,41 +11,40 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- JSON as the exchange writes it; a value is a part of the frame's text ---- */
+/* ---- JSON as the exchange writes it, read once from begin to end ---- */
 
+/* A value is a part of the frame's text. */
 typedef tapedeck_text json;
 
 static const json NOTHING = {NULL, 0};
 
-static const char *skip_space(const char *p, const char *end)
+/* The position in a frame; NULL once the text is found not to be JSON. */
+typedef struct walk {
+    const char *at, *end;
+} walk;
+
+/* A word with a bit set in its first byte that equals `byte`; later bytes may be wrong. */
+static uint64_t bytes_equal(uint64_t word, char byte)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
-        p++;
-    return p;
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    word ^= ones * (unsigned char)byte;
+    return (word - ones) & ~word & ones << 7;
 }
 
-/* The end of the string that begins at p, after its closing quote; NULL without one. */
+/* The end of the string that begins at p, after its closing quote; NULL without one. Skips eight
+ * bytes at a time: 64 bytes after the frame are readable. */
 static const char *skip_string(const char *p, const char *end)
 {
-    for (p++; p < end && *p != '"'; p++)
-        if (*p == '\\')
-            p++;
-    return p < end ? p + 1 : NULL;
-}
-
-/* The end of the object or array that begins at p; NULL without one. */
-static const char *skip_container(const char *p, const char *end)
-{
-    int depth = 0;
-    while (p != NULL && p < end) {
-        if (*p == '"') {
-            p = skip_string(p, end);
+    uint64_t word;
+    for (p++; p < end; p += 8) {
+        memcpy(&word, p, sizeof word);
+        const uint64_t found = bytes_equal(word, '"') | bytes_equal(word, '\\');
+        if (found == 0)
             continue;
-        }
-        depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
-        p++;
-        if (depth == 0)
-            return p;
+        p += __builtin_ctzll(found) / 8; /* of a little-endian machine */
+        if (*p == '"')
+            return p < end ? p + 1 : NULL;
+        p += 2 - 8;
     }
     return NULL;
 }
@@ -53,42 +52,84 @@ static const char *skip_container(const char *p, const char *end)
 /* The end of the value that begins at p; NULL without one. */
 static const char *skip_value(const char *p, const char *end)
 {
+    const char *begin = p;
+    int depth = 0;
     if (p < end && *p == '"')
         return skip_string(p, end);
-    if (p < end && (*p == '{' || *p == '['))
-        return skip_container(p, end);
-    const char *begin = p;
-    while (p<end && * p> ' ' && *p != ',' && *p != ']' && *p != '}')
-        p++;
-    return p > begin ? p : NULL;
+    for (; p < end && (depth > 0 || (*p > ' ' && *p != ',' && *p != ']' && *p != '}')); p++) {
+        if (*p == '"') {
+            p = skip_string(p, end);
+            if (p == NULL)
+                return NULL;
+            p--;
+        } else if (*p == '{' || *p == '[') {
+            depth++;
+        } else if ((*p == '}' || *p == ']') && --depth == 0) {
+            return p + 1;
+        }
+    }
+    return p > begin && depth == 0 ? p : NULL;
 }
 
-/* The next member of an object (key and value) or element of an array (value). *at is NULL at
- * first, then the position to continue from. Returns 0 at the end. */
-static int next_of(json container, const char **at, json *key, json *value)
+/* The value at the position, which moves behind it. */
+static json take(walk *w)
 {
-    const char *end = container.data + container.size;
-    if (container.size < 2 || (container.data[0] != '{' && container.data[0] != '['))
+    const char *begin = w->at;
+    w->at = begin == NULL ? NULL : skip_value(begin, w->end);
+    return w->at == NULL ? NOTHING : (json){begin, (size_t)(w->at - begin)};
+}
+
+static void skip_space(walk *w)
+{
+    while (w->at < w->end && (*w->at == ' ' || *w->at == '\n' || *w->at == '\t' || *w->at == '\r'))
+        w->at++;
+}
+
+/* 1 and moves into the value if it begins with this bracket. */
+static int enter(walk *w, char bracket)
+{
+    if (w->at == NULL || w->at >= w->end || *w->at != bracket)
         return 0;
-    const char *p = skip_space(*at == NULL ? container.data + 1 : *at, end);
-    if (p < end && *p == ',')
-        p = skip_space(p + 1, end);
-    if (p >= end || *p == '}' || *p == ']')
+    w->at++;
+    return 1;
+}
+
+/* Move to the next element of the list that was entered; 0 at its end, which is left. */
+static int next_element(walk *w)
+{
+    if (w->at == NULL)
         return 0;
-    if (container.data[0] == '{') {
-        const char *key_end = *p == '"' ? skip_string(p, end) : NULL;
-        if (key_end == NULL)
-            return 0;
-        *key = (json){p + 1, (size_t)(key_end - p - 2)};
-        p = skip_space(key_end, end);
-        if (p >= end || *p != ':')
-            return 0;
-        p = skip_space(p + 1, end);
+    skip_space(w);
+    if (w->at < w->end && *w->at == ',') {
+        w->at++;
+        skip_space(w);
     }
-    *at = skip_value(p, end);
-    if (*at == NULL)
+    if (w->at >= w->end) {
+        w->at = NULL;
         return 0;
-    *value = (json){p, (size_t)(*at - p)};
+    }
+    if (*w->at != ']' && *w->at != '}')
+        return 1;
+    w->at++;
+    return 0;
+}
+
+/* The same in an object: the position is at the member's value. */
+static int next_member(walk *w, json *key)
+{
+    if (!next_element(w))
+        return 0;
+    const char *begin = w->at;
+    w->at = *begin == '"' ? skip_string(begin, w->end) : NULL;
+    if (w->at == NULL)
+        return 0;
+    *key = (json){begin + 1, (size_t)(w->at - begin - 2)};
+    skip_space(w);
+    if (!enter(w, ':')) {
+        w->at = NULL;
+        return 0;
+    }
+    skip_space(w);
     return 1;
 }
 
@@ -104,14 +145,27 @@ typedef struct object {
     size_t count;
 } object;
 
-static void read_object(json text, object *out)
+/* Read the object at the position; of another value no members. */
+static void read_object(walk *w, object *out)
 {
+    json key;
     out->count = 0;
-    if (text.size == 0 || text.data[0] != '{')
-        return;
-    for (const char *at = NULL; out->count < MEMBERS_MAX; out->count++)
-        if (!next_of(text, &at, &out->keys[out->count], &out->values[out->count]))
-            return;
+    if (!enter(w, '{'))
+        (void)take(w);
+    else
+        while (next_member(w, &key)) {
+            const json value = take(w);
+            if (out->count == MEMBERS_MAX)
+                continue;
+            out->keys[out->count] = key;
+            out->values[out->count++] = value;
+        }
+}
+
+/* A value of an object, to be read. */
+static walk walk_of(json value)
+{
+    return (walk){value.data, value.data + value.size};
 }
 
 /* A member of an object by its key; NOTHING if absent. */
@@ -119,7 +173,8 @@ static json find(const object *of, const char *wanted)
 {
     size_t size = strlen(wanted);
     for (size_t i = 0; i < of->count; i++)
-        if (of->keys[i].size == size && memcmp(of->keys[i].data, wanted, size) == 0)
+        if (of->keys[i].size == size && of->keys[i].data[0] == *wanted &&
+            memcmp(of->keys[i].data, wanted, size) == 0)
             return of->values[i];
     return NOTHING;
 }
@@ -164,44 +219,41 @@ static void fail(const answer *a, const char *why)
     a->call->fail(a->to, tapedeck_text_of(why));
 }
 
-/* Text of an exchange's time in ns: its digits, and zeros that convert its unit. */
-typedef struct time_text {
-    char digits[32];
-    json text;
-} time_text;
+enum { US = 1000, MS = 1000000 };
 
-enum { US = 3, MS = 6 };
-
-static json time_ns(time_text *out, json time, int zeros)
+/* An exchange's time, whole units of so many ns, in ns; 0 if it is absent. */
+static uint64_t time_ns(const answer *a, json time, uint64_t unit_ns)
 {
-    int size = snprintf(out->digits, sizeof out->digits, "%.*s%.*s", (int)time.size,
-                        time.size > 0 ? time.data : "", zeros, "000000");
-    if (time.size == 0 || size < 0 || (size_t)size >= sizeof out->digits)
-        return NOTHING;
-    return (json){out->digits, (size_t)size};
+    const uint64_t most = UINT64_MAX / unit_ns / 10 - 1;
+    uint64_t count = 0;
+    for (size_t i = 0; i < time.size; i++) {
+        if (time.data[i] < '0' || time.data[i] > '9' || count > most) {
+            fail(a, "bad_time");
+            return 0;
+        }
+        count = count * 10 + (uint64_t)(time.data[i] - '0');
+    }
+    return count * unit_ns;
 }
 
-static void head_time(const answer *a, const char *name, json time, int zeros)
+static void head_time(const answer *a, const char *name, json time, uint64_t unit_ns)
 {
-    time_text ns;
-    head(a, name, time_ns(&ns, time, zeros));
+    a->call->head_time(a->to, tapedeck_text_of(name), time_ns(a, time, unit_ns));
 }
 
-static void value_time(const answer *a, const char *name, json time, int zeros)
+static void value_time(const answer *a, const char *name, json time, uint64_t unit_ns)
 {
-    time_text ns;
-    value(a, name, time_ns(&ns, time, zeros));
+    a->call->value_time(a->to, tapedeck_text_of(name), time_ns(a, time, unit_ns));
 }
 
 /* ---- order books and trades of the older families ---- */
 
 static void old_levels(const answer *a, const char *action, json list)
 {
-    json key = NOTHING;
-    json text;
+    walk w = walk_of(list);
     object level;
-    for (const char *at = NULL; next_of(list, &at, &key, &text);) {
-        read_object(text, &level);
+    for (int is_in = enter(&w, '['); is_in && next_element(&w);) {
+        read_object(&w, &level);
         a->call->level(a->to, tapedeck_text_of(action), member(&level, "side"),
                        member(&level, "price"), member(&level, "size"));
         value(a, "symbol", member(&level, "symbol"));
@@ -209,15 +261,18 @@ static void old_levels(const answer *a, const char *action, json list)
     }
 }
 
-static void old_book(const answer *a, const object *frame)
+static void old_book(const answer *a, walk *w)
 {
-    json list = find(frame, "data");
-    json kind = member(frame, "type");
+    object frame;
     object data;
-    read_object(list, &data);
+    read_object(w, &frame);
+    json list = find(&frame, "data");
+    json kind = member(&frame, "type");
+    walk in_data = walk_of(list);
+    read_object(&in_data, &data);
     head(a, "kind", kind);
-    head(a, "cross_seq", member(frame, "cross_seq"));
-    head_time(a, "exchange_ns", member(frame, "timestamp_e6"), US);
+    head(a, "cross_seq", member(&frame, "cross_seq"));
+    head_time(a, "exchange_ns", member(&frame, "timestamp_e6"), US);
     head_time(a, "transact_ns", member(&data, "transactTimeE6"), US);
     if (is(kind, "snapshot")) {
         old_levels(a, "set", is_array(list) ? list : find(&data, "order_book"));
@@ -232,18 +287,18 @@ static void old_book(const answer *a, const object *frame)
     old_levels(a, "insert", find(&data, "insert"));
 }
 
-static void old_trades(const answer *a, const object *frame)
+static void old_trades(const answer *a, walk *w)
 {
-    json key = NOTHING;
-    json text;
+    object frame;
     object trade;
     int count = 0;
-    for (const char *at = NULL; next_of(find(frame, "data"), &at, &key, &text); count++) {
-        read_object(text, &trade);
-        json time = member(&trade, "trade_time_ms");
+    read_object(w, &frame);
+    walk list = walk_of(find(&frame, "data"));
+    for (int is_in = enter(&list, '['); is_in && next_element(&list); count++) {
+        read_object(&list, &trade);
+        const json time = member(&trade, "trade_time_ms");
         a->call->trade(a->to, member(&trade, "side"), member(&trade, "price"),
-                       member(&trade, "size"), 0, member(&trade, "trade_id"));
-        value_time(a, "exchange_ns", time, MS);
+                       member(&trade, "size"), time_ns(a, time, MS), member(&trade, "trade_id"));
         value(a, "symbol", member(&trade, "symbol"));
         value(a, "tick_direction", member(&trade, "tick_direction"));
         value(a, "cross_seq", member(&trade, "cross_seq"));
@@ -268,63 +323,86 @@ static int is_zero(json size)
     return 1;
 }
 
-static void v5_levels(const answer *a, const char *side, json list)
+/* The levels of a side, read where they are; 0 if the value is no array. */
+static int v5_levels(const answer *a, const char *side, walk *w)
 {
-    const char *end = list.data + list.size;
-    const char *at = list.data + 1;
-    while (at != NULL && (at = memchr(at, '[', (size_t)(end - at))) != NULL) {
-        const json level = {at, (size_t)(end - at)};
-        json key = NOTHING;
-        json price = NOTHING;
-        json size = NOTHING;
-        at = NULL;
-        if (next_of(level, &at, &key, &price))
-            (void)next_of(level, &at, &key, &size);
-        const char *action = is_zero(scalar(size)) ? "delete" : "set";
-        a->call->level(a->to, tapedeck_text_of(action), tapedeck_text_of(side), scalar(price),
-                       scalar(size));
+    if (!enter(w, '[')) {
+        (void)take(w);
+        return 0;
     }
+    while (next_element(w) && enter(w, '[')) {
+        json level[2] = {NOTHING, NOTHING};
+        for (size_t i = 0; next_element(w); i++)
+            level[i < 2 ? i : 1] = scalar(take(w));
+        a->call->level(a->to, tapedeck_text_of(is_zero(level[1]) ? "delete" : "set"),
+                       tapedeck_text_of(side), level[0], level[1]);
+    }
+    return 1;
 }
 
-static void v5_book(const answer *a, const object *frame)
+/* The calls may come in the order of the frame's members. */
+static void v5_book(const answer *a, walk *w)
 {
-    object data;
-    read_object(find(frame, "data"), &data);
-    if (!is_array(find(&data, "b")) || !is_array(find(&data, "a"))) {
-        fail(a, is_array(find(&data, "b")) ? "missing_field: data.a" : "missing_field: data.b");
-        return;
+    json key;
+    int has_bids = 0;
+    int has_asks = 0;
+    for (int is_in = enter(w, '{'); is_in && next_member(w, &key);) {
+        if (is(key, "type"))
+            head(a, "kind", scalar(take(w)));
+        else if (is(key, "ts"))
+            head_time(a, "exchange_ns", scalar(take(w)), MS);
+        else if (is(key, "cts"))
+            head_time(a, "match_ns", scalar(take(w)), MS);
+        else if (!is(key, "data") || !enter(w, '{'))
+            (void)take(w);
+        else
+            while (next_member(w, &key)) {
+                if (is(key, "b"))
+                    has_bids = v5_levels(a, "Buy", w);
+                else if (is(key, "a"))
+                    has_asks = v5_levels(a, "Sell", w);
+                else if (is(key, "u") || is(key, "seq"))
+                    a->call->head(a->to, key, scalar(take(w)));
+                else
+                    (void)take(w);
+            }
     }
-    head(a, "kind", member(frame, "type"));
-    head_time(a, "exchange_ns", member(frame, "ts"), MS);
-    head_time(a, "match_ns", member(frame, "cts"), MS);
-    head(a, "u", member(&data, "u"));
-    head(a, "seq", member(&data, "seq"));
-    v5_levels(a, "Buy", find(&data, "b"));
-    v5_levels(a, "Sell", find(&data, "a"));
+    if (!has_bids || !has_asks)
+        fail(a, has_bids ? "missing_field: data.a" : "missing_field: data.b");
 }
 
-static void v5_trades(const answer *a, const object *frame)
+static void v5_trade(const answer *a, walk *w, int is_first)
 {
-    json key = NOTHING;
-    json text;
     object trade;
+    read_object(w, &trade);
+    const json time = member(&trade, "T");
+    a->call->trade(a->to, member(&trade, "S"), member(&trade, "p"), member(&trade, "v"),
+                   time_ns(a, time, MS), member(&trade, "i"));
+    value(a, "symbol", member(&trade, "s"));
+    value(a, "tick_direction", member(&trade, "L"));
+    value(a, "seq", member(&trade, "seq"));
+    value(a, "is_block_trade", member(&trade, "BT"));
+    value(a, "is_rpi_trade", member(&trade, "RPI"));
+    if (!is_first)
+        return;
+    head_time(a, "exchange_ns", time, MS);
+    head(a, "seq", member(&trade, "seq"));
+}
+
+static void v5_trades(const answer *a, walk *w)
+{
+    json key;
     int count = 0;
-    head(a, "kind", member(frame, "type"));
-    head_time(a, "send_ns", member(frame, "ts"), MS);
-    for (const char *at = NULL; next_of(find(frame, "data"), &at, &key, &text); count++) {
-        read_object(text, &trade);
-        a->call->trade(a->to, member(&trade, "S"), member(&trade, "p"), member(&trade, "v"), 0,
-                       member(&trade, "i"));
-        value_time(a, "exchange_ns", member(&trade, "T"), MS);
-        value(a, "symbol", member(&trade, "s"));
-        value(a, "tick_direction", member(&trade, "L"));
-        value(a, "seq", member(&trade, "seq"));
-        value(a, "is_block_trade", member(&trade, "BT"));
-        value(a, "is_rpi_trade", member(&trade, "RPI"));
-        if (count == 0) {
-            head_time(a, "exchange_ns", member(&trade, "T"), MS);
-            head(a, "seq", member(&trade, "seq"));
-        }
+    for (int is_in = enter(w, '{'); is_in && next_member(w, &key);) {
+        if (is(key, "type"))
+            head(a, "kind", scalar(take(w)));
+        else if (is(key, "ts"))
+            head_time(a, "send_ns", scalar(take(w)), MS);
+        else if (!is(key, "data") || !enter(w, '['))
+            (void)take(w);
+        else
+            while (next_element(w))
+                v5_trade(a, w, count++ == 0);
     }
     if (count == 0)
         fail(a, "missing_field: data");
@@ -341,7 +419,7 @@ static void put_renamed(const answer *a, const object *from, const new_name *nam
         value(a, names[i].name, member(from, names[i].key));
 }
 
-static void v5_ticker(const answer *a, const object *frame)
+static void v5_ticker(const answer *a, walk *w)
 {
     static const new_name NAMES[] = {
         {"symbol", "symbol"},
@@ -371,18 +449,21 @@ static void v5_ticker(const answer *a, const object *frame)
         {"preQty", "pre_open_size"},
         {"curPreListingPhase", "pre_listing_phase"},
     };
+    object frame;
     object data;
-    read_object(find(frame, "data"), &data);
-    json kind = member(frame, "type");
+    read_object(w, &frame);
+    walk in_data = walk_of(find(&frame, "data"));
+    read_object(&in_data, &data);
+    json kind = member(&frame, "type");
     head(a, "kind", kind);
-    head_time(a, "exchange_ns", member(frame, "ts"), MS);
-    head(a, "seq", member(frame, "cs"));
+    head_time(a, "exchange_ns", member(&frame, "ts"), MS);
+    head(a, "seq", member(&frame, "cs"));
     a->call->item(a->to, tapedeck_text_of(is(kind, "snapshot") ? "set" : "update"));
     put_renamed(a, &data, NAMES, sizeof NAMES / sizeof NAMES[0]);
     value_time(a, "next_funding_ns", member(&data, "nextFundingTime"), MS);
 }
 
-static void v5_candles(const answer *a, const object *frame)
+static void v5_candles(const answer *a, walk *w)
 {
     static const new_name NAMES[] = {
         {"interval", "interval"}, {"open", "open"},
@@ -390,14 +471,15 @@ static void v5_candles(const answer *a, const object *frame)
         {"low", "low"},           {"volume", "volume"},
         {"turnover", "turnover"}, {"confirm", "is_confirmed"},
     };
-    json key = NOTHING;
-    json text;
+    object frame;
     object candle;
     int count = 0;
-    head(a, "kind", member(frame, "type"));
-    head_time(a, "exchange_ns", member(frame, "ts"), MS);
-    for (const char *at = NULL; next_of(find(frame, "data"), &at, &key, &text);) {
-        read_object(text, &candle);
+    read_object(w, &frame);
+    head(a, "kind", member(&frame, "type"));
+    head_time(a, "exchange_ns", member(&frame, "ts"), MS);
+    walk list = walk_of(find(&frame, "data"));
+    for (int is_in = enter(&list, '['); is_in && next_element(&list);) {
+        read_object(&list, &candle);
         a->call->item(a->to, NOTHING);
         put_renamed(a, &candle, NAMES, sizeof NAMES / sizeof NAMES[0]);
         value_time(a, "start_ns", member(&candle, "start"), MS);
@@ -415,7 +497,7 @@ static void v5_candles(const answer *a, const object *frame)
  * families. */
 typedef struct topic_row {
     const char *word;
-    void (*decode)(const answer *a, const object *frame);
+    void (*decode)(const answer *a, walk *frame);
     const char *const *families; /* ends with NULL */
 } topic_row;
 
@@ -453,18 +535,19 @@ static void decode(void *self, const tapedeck_frame *frame, tapedeck_answer *to)
 {
     (void)self;
     const answer a = {to, to->calls};
-    const json bytes = {(const char *)frame->bytes, frame->byte_count};
+    const char *bytes = (const char *)frame->bytes;
+    walk w = {bytes, bytes + frame->byte_count};
     const topic_row *topic = frame->type[0] == '\0' ? NULL : find_topic(frame);
-    object members;
-    read_object(bytes, &members);
-    if (topic == NULL)
+    if (!TAPEDECK_HAS(a.call, tapedeck_answer_calls, value_time))
+        fail(&a, "this decoder needs a newer tapedeck");
+    else if (topic == NULL)
         fail(&a, "unknown_topic");
-    else if (bytes.size == 0 || bytes.data[0] != '{')
+    else if (frame->byte_count == 0 || *bytes != '{')
         fail(&a, "not_json");
-    else if (member(&members, "data").size == 0)
-        fail(&a, "missing_field: data");
     else
-        topic->decode(&a, &members);
+        topic->decode(&a, &w);
+    if (topic != NULL && w.at == NULL)
+        fail(&a, "not_json");
 }
 
 const struct tapedeck_plugin tapedeck_plugin = {

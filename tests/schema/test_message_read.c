@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "schema/canonical.h"
@@ -241,12 +243,69 @@ static void test_json_text(void **state)
     td_arena_close(arena);
 }
 
+static td_result build_trade(uint64_t head_ns, const char *other, uint64_t trade_ns, message *out,
+                             td_arena *arena, td_err *err)
+{
+    message_builder *b = message_builder_open();
+    const message_subject subject = subject_of(TRADE);
+    const written_value time = written_time(head_ns);
+    message_build_begin(b, &subject, td_bytes_of(NULL, 0), arena);
+    message_build_head(b, td_bytes_str(other), &time);
+    message_build_trade(b, td_bytes_str("Sell"), td_bytes_str("1.5"), td_bytes_str("2"), trade_ns,
+                        td_bytes_str("id"));
+    message_build_member(b, td_bytes_str("cross_seq"), text("7"));
+    td_result rc = message_build_end(b, out, err);
+    message_builder_close(b);
+    return rc;
+}
+
+/* A time as a number is what its text is, and no value of another type. */
+static void test_times_as_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t ns, trade_ns;
+        const char *name, *why;
+    } CASES[] = {
+        {1, UINT64_C(1) << 63, "exchange_ns", "trades[0].exchange_ns: a time is not of type time"},
+        {UINT64_C(1) << 63, 1, "exchange_ns", "exchange_ns: a time is not of type time"},
+        {1, 1, "cross_seq", "cross_seq: a time is not of type integer"},
+        {1, 1, "kind", "kind: unknown member"},
+        {1, 1, "symbol", "symbol: not a member of this topic"},
+    };
+    message m;
+    message read;
+    td_err err;
+    td_arena *arena = td_arena_open();
+    message_round *round = message_round_open();
+    const message_subject subject = subject_of(TRADE);
+    for (uint64_t ns = 0; ns <= INT64_MAX; ns += INT64_MAX) {
+        char wanted[256];
+        (void)snprintf(wanted, sizeof wanted,
+                       "{\"exchange_ns\":%" PRIu64 ",\"trades\":[{\"side\":\"Sell\",\"price\":1.5,"
+                       "\"size\":2,\"exchange_ns\":%" PRIu64
+                       ",\"trade_id\":\"id\",\"cross_seq\":7}]}",
+                       ns, ns);
+        assert_int_equal(build_trade(ns, "exchange_ns", ns, &m, arena, &err), TD_OK);
+        assert_true(message_round_read(round, &subject, td_bytes_str(wanted), &read, &err));
+        assert_int_equal(canonical_hash(&m), canonical_hash(&read));
+    }
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        assert_int_equal(
+            build_trade(CASES[i].ns, CASES[i].name, CASES[i].trade_ns, &m, arena, &err),
+            TD_E_INVALID);
+        assert_string_equal(err.text, CASES[i].why);
+    }
+    message_round_close(round);
+    td_arena_close(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),   cmocka_unit_test(test_spellings_are_equal),
         cmocka_unit_test(test_symbols),   cmocka_unit_test(test_without_row),
-        cmocka_unit_test(test_json_text),
+        cmocka_unit_test(test_json_text), cmocka_unit_test(test_times_as_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

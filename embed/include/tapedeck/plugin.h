@@ -335,6 +335,11 @@ typedef struct tapedeck_answer_calls {
      * frame are dropped. If `why` is one of tapedeck's own reasons (docs/decoders.md), alone or
      * followed by a colon ("missing_field: data"), it counts as that reason, else as "refused". */
     void (*fail)(tapedeck_answer *to, tapedeck_text why);
+
+    /* head and value of a time, as a number of ns; 0: absent. Programs that lack them are older:
+     * TAPEDECK_HAS(to->calls, tapedeck_answer_calls, value_time). */
+    void (*head_time)(tapedeck_answer *to, tapedeck_text name, uint64_t ns);
+    void (*value_time)(tapedeck_answer *to, tapedeck_text name, uint64_t ns);
 } tapedeck_answer_calls;
 
 /* ---- the decoder --------------------------------------------------------------------------- */

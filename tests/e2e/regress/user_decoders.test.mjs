@@ -229,6 +229,7 @@ async function marked(n) {
 /** The example in C; at frames with $MARK it does $WHAT, one of these. */
 const WHATS = {
   member: 'to->calls->head(to, tapedeck_text_of("px"), frame->exchange_topic)',
+  time: 'to->calls->head_time(to, tapedeck_text_of("seq"), 5)',
   refuse: 'to->calls->fail(to, tapedeck_text_of("no idea"))',
   count:
     'char n[20]; snprintf(n, sizeof n, "%u", count); to->calls->head(to, tapedeck_text_of("u"), tapedeck_text_of(n))',
@@ -306,6 +307,13 @@ const FAILURES = [
     "member",
     "garbage",
     /^px: unknown member$/,
+  ],
+  [
+    "a shared object with a time for a number",
+    inLibrary,
+    "time",
+    "garbage",
+    /^seq: a time is not of type integer$/,
   ],
   ["a shared object that refuses", inLibrary, "refuse", "refused", /^$/],
   ["a shared object that counts", inLibrary, "count", "unstable", /gave another answer/],
