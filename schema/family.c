@@ -141,23 +141,24 @@ static td_result find_exchange(void *user, td_bytes name, const exchange_row **o
                             file);
 }
 
-static const family *read_family(size_t index)
+/* Read a family, unless it was read. shared: of family_texts. */
+static const family *read_family(size_t index, family_shared *shared)
 {
-    const family_texts texts = {.find = find_text, .exchange = find_exchange};
+    const family_texts texts = {.find = find_text, .exchange = find_exchange, .shared = shared};
     td_err err;
+    if (families.read[index] != NULL)
+        return families.read[index];
     td_arena *memory = memory_of_families();
     family *made = td_arena_alloc(memory, sizeof *made);
     td_result rc = family_file_read(&texts, FAMILY_NAMES[index], memory, made, &err);
     TD_ASSERT(rc == TD_OK); /* a test reads all of them */
-    return made;
+    return families.read[index] = made;
 }
 
 static const family *get(size_t index)
 {
     (void)pthread_mutex_lock(&families.lock);
-    if (families.read[index] == NULL)
-        families.read[index] = read_family(index);
-    const family *found = families.read[index];
+    const family *found = read_family(index, NULL);
     (void)pthread_mutex_unlock(&families.lock);
     return found;
 }
@@ -201,8 +202,12 @@ static int may_be_at(size_t index, td_bytes host, td_bytes path)
 
 const family *const *family_table(size_t *count)
 {
-    for (size_t i = 0; i < count_of_families(); i++)
-        (void)get(i);
+    family_shared shared = {.count = 0};
+    (void)pthread_mutex_lock(&families.lock);
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
+        (void)read_family(i, &shared);
+    family_shared_close(&shared);
+    (void)pthread_mutex_unlock(&families.lock);
     *count = count_of_families();
     return families.read;
 }

@@ -1,5 +1,13 @@
 #include "schema/family_sources.h"
 
+#include "base/assert.h"
+
+void family_shared_close(family_shared *shared)
+{
+    while (shared->count > 0)
+        document_close(&shared->at[--shared->count]);
+}
+
 td_result family_source_open(const family_texts *texts, td_bytes name, td_arena *memory, void *user,
                              document *out, td_err *err)
 {
@@ -12,6 +20,25 @@ td_result family_source_open(const family_texts *texts, td_bytes name, td_arena 
     return rc;
 }
 
+/* Open a document that is used, or get it from the shared ones. */
+static td_result open_used(const family_texts *texts, td_bytes name, td_arena *memory, void *user,
+                           document *out, td_err *err)
+{
+    family_shared *shared = texts->shared;
+    for (size_t i = 0; shared != NULL && i < shared->count; i++)
+        if (td_bytes_is(name, shared->at[i].name)) {
+            *out = shared->at[i];
+            out->user = user;
+            return TD_OK;
+        }
+    td_result rc = family_source_open(texts, name, memory, user, out, err);
+    if (rc == TD_OK && shared != NULL) {
+        TD_ASSERT(shared->count < sizeof shared->at / sizeof shared->at[0]);
+        shared->at[shared->count++] = *out;
+    }
+    return rc;
+}
+
 td_result family_sources_open(const family_texts *texts, const char *name, td_arena *memory,
                               void *user, family_sources *out, td_err *err)
 {
@@ -19,7 +46,7 @@ td_result family_sources_open(const family_texts *texts, const char *name, td_ar
     td_result rc = family_source_open(texts, td_bytes_str(name), memory, user, &out->at[0], err);
     if (rc != TD_OK)
         return rc;
-    out->count = 1;
+    out->count = out->own_count = 1;
     const document_node use = document_find(document_root(&out->at[0]), "use");
     if (document_size(use) > FAMILY_USES_MAX)
         return document_refuse_text(use, "at most 4 documents can be used, not", err);
@@ -27,15 +54,16 @@ td_result family_sources_open(const family_texts *texts, const char *name, td_ar
         rc = document_refuse_ignored(use, "a list of documents is expected, not",
                                      document_text(use), err);
     for (size_t i = 0; rc == TD_OK && i < document_size(use); i++) {
-        rc = family_source_open(texts, document_text(document_entry(use, i)), memory, user,
-                                &out->at[out->count], err);
+        rc = open_used(texts, document_text(document_entry(use, i)), memory, user,
+                       &out->at[out->count], err);
         out->count += rc == TD_OK;
+        out->own_count += rc == TD_OK && texts->shared == NULL;
     }
     return rc;
 }
 
 void family_sources_close(family_sources *sources)
 {
-    for (size_t i = 0; i < sources->count; i++)
+    for (size_t i = 0; i < sources->own_count; i++)
         document_close(&sources->at[i]);
 }

@@ -9,6 +9,14 @@
 #include "base/err.h"
 #include "schema/exchange.h"
 
+/* Documents that several families use, parsed once while many families are read. Begins as zeros. */
+typedef struct family_shared {
+    document at[8];
+    size_t count;
+} family_shared;
+
+void family_shared_close(family_shared *shared);
+
 /* Texts of documents, by name ("v5-linear", without ".yaml"). */
 typedef struct family_texts {
     /* Get a document's text. Returns 0 if it is absent. */
@@ -16,6 +24,8 @@ typedef struct family_texts {
     /* Get an exchange, from the document of this name. TD_E_INVALID: it is absent, or a mistake. */
     td_result (*exchange)(void *user, td_bytes name, const exchange_row **out, td_err *err);
     document_source source; /* of all that are found */
+    family_shared *shared;  /* keeps used documents; all have the same memory. NULL: they are
+                               closed with their family */
     void *user;
 } family_texts;
 
@@ -23,7 +33,7 @@ enum { FAMILY_USES_MAX = 4 };
 
 typedef struct family_sources {
     document at[1 + FAMILY_USES_MAX]; /* the family's own is the first */
-    size_t count;
+    size_t count, own_count; /* own: closed with the family */
 } family_sources;
 
 /* Open a single document. TD_E_INVALID: it is absent, or not YAML; *out is then not open. */
