@@ -679,11 +679,12 @@ static int add_row(segment_rows *out, const row_kind *kind, const list_row *row)
     return 1;
 }
 
+/* out NULL: skip the list. */
 static int read_list(td_bytes *from, const row_kind *kind, uint64_t count, segment_rows *out)
 {
     for (uint64_t i = 0; i < count; i++) {
         list_row row = {0};
-        if (!read_row(from, kind, &row) || !add_row(out, kind, &row))
+        if (!read_row(from, kind, &row) || (out != NULL && !add_row(out, kind, &row)))
             return 0;
     }
     return 1;
@@ -731,9 +732,10 @@ static td_result load_rows(catalog *c, const char *path, catalog_part part, segm
     out->index.previous_segment = td_strdup(row->index.previous_segment);
     out->unknown_ns = row->unknown_ns;
     row->index = (segment_index){0};
-    if (!read_list(&bytes, &CHANNEL_ROW, row->channel_count, out) ||
-        !read_list(&bytes, &GAP_ROW, row->gap_count, out) ||
-        !read_list(&bytes, &CHECKPOINT_ROW, row->checkpoint_count, out))
+    segment_rows *lists = part == CATALOG_GRANTS ? NULL : out;
+    if (!read_list(&bytes, &CHANNEL_ROW, row->channel_count, lists) ||
+        !read_list(&bytes, &GAP_ROW, row->gap_count, lists) ||
+        !read_list(&bytes, &CHECKPOINT_ROW, row->checkpoint_count, lists))
         rc = wrong_rows(path, "rows", err);
     if (rc == TD_OK && part != CATALOG_INDEX &&
         (!read_list(&bytes, &CONN_ROW, row->conn_count, out) ||

@@ -69,8 +69,9 @@ const catalog_entry *catalog_entries_find(const catalog_entries *entries, const 
 
 /* How much of a segment to load. */
 typedef enum catalog_part {
-    CATALOG_INDEX, /* without connections, grants and chunks, which are many */
-    CATALOG_ROWS,  /* without chunks */
+    CATALOG_INDEX,  /* without connections, grants and chunks, which are many */
+    CATALOG_GRANTS, /* connections and grants, without channels, gaps, checkpoints and chunks */
+    CATALOG_ROWS,   /* without chunks */
     CATALOG_ROWS_AND_CHUNKS,
 } catalog_part;
 

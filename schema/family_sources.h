@@ -9,7 +9,8 @@
 #include "base/err.h"
 #include "schema/exchange.h"
 
-/* Documents that several families use, parsed once while many families are read. Begins as zeros. */
+/* Documents that several families use, parsed once while many families are read. Begins as zeros.
+ */
 typedef struct family_shared {
     document at[8];
     size_t count;
@@ -33,7 +34,7 @@ enum { FAMILY_USES_MAX = 4 };
 
 typedef struct family_sources {
     document at[1 + FAMILY_USES_MAX]; /* the family's own is the first */
-    size_t count, own_count; /* own: closed with the family */
+    size_t count, own_count;          /* own: closed with the family */
 } family_sources;
 
 /* Open a single document. TD_E_INVALID: it is absent, or not YAML; *out is then not open. */

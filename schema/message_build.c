@@ -604,8 +604,7 @@ static msg_value *plain_values(message_builder *b, msg_type type, td_bytes side,
     values[2] = (msg_value){.member = MEMBER_SIZE, .type = VALUE_DECIMAL};
     return b->head.type == type && read_side(side, &values[0].as.side) &&
                    td_decimal_parse(price, &values[1].as.decimal, NULL) == TD_OK &&
-                   (size.size == 0 ||
-                    td_decimal_parse(size, &values[2].as.decimal, NULL) == TD_OK)
+                   (size.size == 0 || td_decimal_parse(size, &values[2].as.decimal, NULL) == TD_OK)
                ? values
                : NULL;
 }

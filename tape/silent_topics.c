@@ -51,6 +51,7 @@ void silent_json_members(json_writer *json, const silent_topic *row)
 
 /* A grant of a topic that speaks at once. */
 typedef struct prompt_grant {
+    const family *of;
     size_t row; /* index in the list of silent topics */
     uint64_t granted_ns;
 } prompt_grant;
@@ -122,20 +123,20 @@ static void copy_text(char *out, size_t size, td_bytes text)
 
 /* The row of an asked topic; SIZE_MAX: it is not selected, or unknown. *is_answered: 1 if it has
  * frames in the window, and if it speaks at once, since the grant. */
-static size_t get_row(search *s, const segment_index *index, const grant_row *grant,
-                      int *is_answered)
+static size_t get_row(search *s, const family *of, const grant_row *grant, int *is_answered)
 {
     topic_match match;
-    const family *of = family_find(td_bytes_str(index->family));
     const td_bytes text = td_bytes_str(grant->topic);
     const size_t known = name_index_find(&s->found, text);
-    if (of == NULL || (known == NAME_INDEX_NONE &&
-                       (!granted_topic_match(of, grant, &match) ||
-                        !selection_has_topic(s->wanted, match.topic, text, match.symbol))))
+    if (known == NAME_INDEX_NONE &&
+        (!granted_topic_match(of, grant, &match) ||
+         !selection_has_topic(s->wanted, match.topic, text, match.symbol)))
         return SIZE_MAX;
     silent_list *out = s->out;
     const topic_row *row = known == NAME_INDEX_NONE ? match.row : out->rows[known].row;
-    const uint64_t last_ns = last_sent_ns(s->sending, s->feed, of, grant->topic);
+    const uint64_t last_ns = known == NAME_INDEX_NONE
+                                 ? last_sent_ns(s->sending, s->feed, of, grant->topic)
+                                 : out->rows[known].last_ns;
     *is_answered = last_ns != 0 && (row->speaks != SPEAKS_AT_ONCE || grant->source[0] == '\0' ||
                                     last_ns >= grant->from_ns);
     if (known != NAME_INDEX_NONE)
@@ -143,29 +144,32 @@ static size_t get_row(search *s, const segment_index *index, const grant_row *gr
     out->rows = td_array_grow(out->rows, out->count, sizeof *out->rows);
     silent_topic *made = &out->rows[out->count];
     *made = (silent_topic){
-        .exchange_topic = td_strdup(grant->topic), .row = match.row, .has_frames = last_ns != 0};
+        .exchange_topic = td_strdup(grant->topic), .row = match.row, .last_ns = last_ns};
     copy_text(made->feed, sizeof made->feed, td_bytes_str(s->feed));
-    copy_text(made->family, sizeof made->family, td_bytes_str(index->family));
+    copy_text(made->family, sizeof made->family, td_bytes_str(of->name));
     copy_text(made->topic, sizeof made->topic, match.topic);
     copy_text(made->symbol, sizeof made->symbol, match.symbol);
     name_index_put(&s->found, td_bytes_str(made->exchange_topic), out->count);
     return out->count++;
 }
 
-static void add_opening(opening_list *list, size_t row, uint64_t granted_ns)
+static void add_opening(opening_list *list, const family *of, size_t row, uint64_t granted_ns)
 {
     if (list->count > 0 && list->items[list->count - 1].row == row &&
         list->items[list->count - 1].granted_ns == granted_ns)
         return; /* the next segment repeats it */
     list->items = td_array_grow(list->items, list->count, sizeof *list->items);
-    list->items[list->count++] = (prompt_grant){row, granted_ns};
+    list->items[list->count++] = (prompt_grant){of, row, granted_ns};
 }
 
 static td_result add_grants(search *s, const segment_index *index, td_err *err)
 {
     segment_rows rows = {0};
+    const family *of = family_find(td_bytes_str(index->family));
+    if (of == NULL)
+        return TD_OK;
     td_result rc =
-        archive_view_read(s->view, index->path, index->file_bytes, CATALOG_ROWS, &rows, err);
+        archive_view_read(s->view, index->path, index->file_bytes, CATALOG_GRANTS, &rows, err);
     for (size_t i = 0; rc == TD_OK && i < rows.grant_count; i++) {
         const grant_row *grant = &rows.grants[i];
         const conn_row *conn = &rows.conns[grant->conn];
@@ -177,7 +181,7 @@ static td_result add_grants(search *s, const segment_index *index, td_err *err)
         if (granted.from_ns >= s->window.to_ns || granted.to_ns < s->window.from_ns)
             continue;
         int is_answered = 0;
-        const size_t at = get_row(s, index, grant, &is_answered);
+        const size_t at = get_row(s, of, grant, &is_answered);
         if (at == SIZE_MAX)
             continue;
         silent_topic *row = &s->out->rows[at];
@@ -186,7 +190,7 @@ static td_result add_grants(search *s, const segment_index *index, td_err *err)
         if (is_answered)
             continue;
         if (!is_refused && row->row->speaks == SPEAKS_AT_ONCE)
-            add_opening(s->openings, at, grant->from_ns);
+            add_opening(s->openings, of, at, grant->from_ns);
         if (row->time.from_ns == 0 || (row->granted_ns == 0 && !is_refused))
             row->time.from_ns = common.from_ns;
         if (!is_refused && row->granted_ns == 0)
@@ -204,43 +208,45 @@ static td_result add_grants(search *s, const segment_index *index, td_err *err)
 static td_result find_in_feed(search *s, td_err *err)
 {
     td_result rc = TD_OK;
+    archive_view_begin_loads(s->view);
     for (size_t i = 0; i < read_plan_count(s->plan) && rc == TD_OK; i++) {
         const segment_index *index = read_plan_segment(s->plan, i)->index;
         if (strcmp(index->feed, s->feed) == 0)
             rc = add_grants(s, index, err);
     }
+    archive_view_end_loads(s->view);
     name_index_fini(&s->found);
     return rc;
 }
 
 /* Find the first grants that no frame followed. A grant in force may be older than the window, so
- * query becomes the time from the oldest grant on. The list has the topics of a feed one after
- * another. */
+ * query becomes the time from the oldest grant on, and `sending` has its topics. The list has the
+ * topics of a feed one after another. */
 static td_result find_unanswered(archive *from, read_query *query, silent_list *list,
-                                 const opening_list *openings, td_err *err)
+                                 const opening_list *openings, topic_list *sending, td_err *err)
 {
     read_plan *plan = NULL;
-    topic_list sending = {0};
-    for (size_t i = 0; i < openings->count; i++)
-        if (openings->items[i].granted_ns < query->time.from_ns)
-            query->time.from_ns = openings->items[i].granted_ns;
-    td_result rc = read_plan_open(from, query, &plan, err);
-    if (rc == TD_OK)
-        note_sending(&sending, plan, (selection_window){0, query->time.to_ns});
+    td_result rc = TD_OK;
+    if (query->time.from_ns > 0) {
+        for (size_t i = 0; i < openings->count; i++)
+            if (openings->items[i].granted_ns < query->time.from_ns)
+                query->time.from_ns = openings->items[i].granted_ns;
+        topic_list_fini(sending);
+        rc = read_plan_open(from, query, &plan, err);
+        if (rc == TD_OK)
+            note_sending(sending, plan, (selection_window){0, query->time.to_ns});
+        read_plan_close(plan);
+    }
     for (size_t i = 0; rc == TD_OK && i < openings->count; i++) {
         const prompt_grant *at = &openings->items[i];
         silent_topic *row = &list->rows[at->row];
-        const family *of = family_find(td_bytes_str(row->family));
-        const uint64_t last_ns =
-            of == NULL ? UINT64_MAX : last_sent_ns(&sending, row->feed, of, row->exchange_topic);
-        const int is_due = (last_ns == 0 && !row->has_frames) ||
+        const uint64_t last_ns = last_sent_ns(sending, row->feed, at->of, row->exchange_topic);
+        const int is_due = (last_ns == 0 && row->last_ns == 0) ||
                            row->time.to_ns >= at->granted_ns + TOPIC_SILENCE_NS;
         if (last_ns < at->granted_ns && is_due &&
             (row->unanswered_ns == 0 || at->granted_ns < row->unanswered_ns))
             row->unanswered_ns = at->granted_ns;
     }
-    topic_list_fini(&sending);
-    read_plan_close(plan);
     return rc;
 }
 
@@ -257,7 +263,7 @@ static void take_sending(silent_list *list)
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++) {
-        if (!list->rows[i].has_frames || list->rows[i].unanswered_ns != 0) {
+        if (list->rows[i].last_ns == 0 || list->rows[i].unanswered_ns != 0) {
             list->rows[kept++] = list->rows[i];
             continue;
         }
@@ -303,28 +309,25 @@ static int compare_rows(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->symbol, right->symbol);
 }
 
-td_result silent_topics_find(archive *from, archive_view *view, const selection *wanted,
-                             selection_window window, silent_list *out, td_err *err)
+static read_query query_of(archive_view *view, selection *wanted, selection_window window)
+{
+    return (read_query){
+        .time = window, .wants_feed = wants_feed, .is_quiet = 1, .user = wanted, .view = view};
+}
+
+td_result silent_topics_of_plan(archive *from, archive_view *view, const read_plan *plan,
+                                const selection *wanted, selection_window window, silent_list *out,
+                                td_err *err)
 {
     selection named = *wanted;
-    read_plan *plan = NULL;
-    archive_view *opened = NULL;
     opening_list openings = {0};
     topic_list sending = {0};
     td_result rc = TD_OK;
+    read_query query = query_of(view, &named, window);
     *out = (silent_list){0};
-    if (view == NULL) {
-        rc = archive_view_open(from, VIEW_ALL, NULL, &opened, err);
-        view = opened;
-    }
-    read_query query = {
-        .time = window, .wants_feed = wants_feed, .is_quiet = 1, .user = &named, .view = view};
-    if (rc == TD_OK)
-        rc = read_plan_open(from, &query, &plan, err);
-    if (rc == TD_OK)
-        note_sending(&sending, plan, window);
-    const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
-    for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed)) {
+    note_sending(&sending, plan, window);
+    const char *feed = NULL;
+    while (rc == TD_OK && (feed = read_plan_next_feed(plan, feed)) != NULL) {
         search s = {.view = view,
                     .wanted = &named,
                     .window = window,
@@ -336,12 +339,32 @@ td_result silent_topics_find(archive *from, archive_view *view, const selection 
         rc = find_in_feed(&s, err);
     }
     if (rc == TD_OK && openings.count > 0)
-        rc = find_unanswered(from, &query, out, &openings, err);
+        rc = find_unanswered(from, &query, out, &openings, &sending, err);
     td_free(openings.items);
     topic_list_fini(&sending);
     take_sending(out);
     if (out->count > 0)
         qsort(out->rows, out->count, sizeof *out->rows, compare_rows);
+    return rc;
+}
+
+td_result silent_topics_find(archive *from, archive_view *view, const selection *wanted,
+                             selection_window window, silent_list *out, td_err *err)
+{
+    selection named = *wanted;
+    read_plan *plan = NULL;
+    archive_view *opened = NULL;
+    td_result rc = TD_OK;
+    *out = (silent_list){0};
+    if (view == NULL) {
+        rc = archive_view_open(from, VIEW_ALL, NULL, &opened, err);
+        view = opened;
+    }
+    const read_query query = query_of(view, &named, window);
+    if (rc == TD_OK)
+        rc = read_plan_open(from, &query, &plan, err);
+    if (rc == TD_OK)
+        rc = silent_topics_of_plan(from, view, plan, wanted, window, out, err);
     read_plan_close(plan);
     archive_view_close(opened);
     return rc;

@@ -18,6 +18,7 @@
 #include "base/json/json_write.h"
 #include "archive/archive.h"
 #include "archive/archive_view.h"
+#include "archive/read_plan.h"
 #include "schema/topic.h"
 #include "tape/selection.h"
 
@@ -31,11 +32,11 @@ typedef struct silent_topic {
     uint32_t line, shard;   /* of its last grant */
     uint64_t granted_ns;    /* its first grant; 0: it was refused, and not granted in the window */
     uint64_t first_ns;      /* likewise, also if frames followed it */
+    uint64_t last_ns;       /* of its last frame in the window, before unanswered_ns; 0: no frame */
     time_span time;         /* silent in the window: from the first grant to the end of the last */
     uint64_t unanswered_ns; /* of a topic that speaks at once: its first grant after its last frame
                                before the window's end; 0: frames came since it was granted, or
                                less than TOPIC_SILENCE_NS ago */
-    uint8_t has_frames;     /* 1: in the window, before unanswered_ns */
     uint8_t is_proven;      /* 1: the caller knows that there was nothing to send */
 } silent_topic;
 
@@ -53,6 +54,11 @@ TD_MUST_USE td_result silent_topics_find(archive *archive, archive_view *view,
                                          const selection *wanted, selection_window window,
                                          silent_list *out, td_err *err);
 void silent_list_fini(silent_list *list);
+
+/* The same of a plan of all segments of the selection's feeds in the window. */
+TD_MUST_USE td_result silent_topics_of_plan(archive *archive, archive_view *view,
+                                            const read_plan *plan, const selection *wanted,
+                                            selection_window window, silent_list *out, td_err *err);
 
 /* The first grant in the window of a topic that sent frames, as the exchange writes it, on any
  * connection; 0: unknown. */

@@ -209,7 +209,7 @@ const stream_table *player_streams(const player *p)
 
 time_reason player_began_broken(const player *p, const silent_topic *topic)
 {
-    const gap_list *ledger = topic->has_frames ? NULL : p->options.observer.ledger;
+    const gap_list *ledger = topic->last_ns != 0 ? NULL : p->options.observer.ledger;
     channel_info info = {.feed = topic->feed, .topic = topic->topic, .symbol = topic->symbol};
     topic_trust trust = {0};
     for (size_t i = 0; ledger != NULL && i < p->symbols.count; i++) {

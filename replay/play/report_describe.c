@@ -421,7 +421,7 @@ void report_describe_silent(result_writer *r, const silent_list *list)
         result_instant(r, "to_ns", row->time.to_ns);
         result_bool(r, "proven", row->is_proven);
         result_bool(r, "overdue", silent_topic_is_overdue(row));
-        result_note(r, "again", "%s", row->has_frames ? "again" : "");
+        result_note(r, "again", "%s", row->last_ns != 0 ? "again" : "");
         result_object_end(r, !is_shown ? NULL : row->granted_ns != 0 ? GRANTED : REFUSED);
     }
     result_list_end(r);
