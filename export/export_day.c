@@ -1387,8 +1387,8 @@ static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
 /* Plays the first pass, which also writes the rows that are about the whole day. */
 static td_result play_first(day_run *run, td_err *err)
 {
-    td_result rc = silent_topics_find(run->day->archive, NULL, run->day->wanted, run->day->window,
-                                      &run->silent, err);
+    td_result rc = silent_topics_find(run->day->archive, NULL, NULL, run->day->wanted,
+                                      run->day->window, &run->silent, err);
     if (rc == TD_OK)
         rc = open_frame_writer(run, err);
     if (rc == TD_OK)

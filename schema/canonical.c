@@ -5,40 +5,58 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
 #include "schema/decode_value.h"
 
-/* ---- writing: through a buffer for some hundred levels, because a call per number would cost more
- * than the hashing ---- */
+/* ---- writing: the form is collected before it is hashed, because a call per number would cost
+ * more than the hashing ---- */
 
-typedef struct canon canon;
+typedef struct canon {
+    uint8_t *bytes; /* first, or allocated */
+    size_t size, capacity;
+    uint8_t first[8192]; /* some hundred levels */
+} canon;
 
-struct canon {
-    void (*flush)(canon *c); /* passes on bytes[0 .. size) */
-    void *to;
-    size_t size;
-    uint8_t bytes[2048];
-};
-
-/* Empties the buffer. Not inlined, so that the compiler inlines canon_space(), which saves 160
- * instructions per frame. */
-static __attribute__((noinline)) void canon_flush(canon *c)
+static void canon_begin(canon *c)
 {
-    TD_ASSERT(c->size <= sizeof c->bytes);
-    c->flush(c);
+    c->bytes = c->first;
     c->size = 0;
+    c->capacity = sizeof c->first;
 }
 
-/* Reserve size bytes, at most the size of the buffer. */
+static void canon_end(canon *c)
+{
+    if (TD_UNLIKELY(c->bytes != c->first))
+        td_free(c->bytes);
+}
+
+/* Not inlined, so that the compiler inlines canon_space(), which saves 160 instructions per
+ * frame. */
+static __attribute__((noinline)) void canon_grow(canon *c, size_t size)
+{
+    const size_t capacity = 2 * (c->size + size);
+    uint8_t *bytes = td_alloc(capacity);
+    memcpy(bytes, c->bytes, c->size);
+    canon_end(c);
+    c->bytes = bytes;
+    c->capacity = capacity;
+}
+
 static inline uint8_t *canon_space(canon *c, size_t size)
 {
-    TD_ASSERT(size <= sizeof c->bytes);
-    if (TD_UNLIKELY(c->size + size > sizeof c->bytes))
-        canon_flush(c);
+    if (TD_UNLIKELY(size > c->capacity - c->size))
+        canon_grow(c, size);
     uint8_t *space = c->bytes + c->size;
     c->size += size;
     return space;
+}
+
+static void canon_bytes(canon *c, td_bytes bytes)
+{
+    if (bytes.size > 0)
+        memcpy(canon_space(c, bytes.size), bytes.data, bytes.size);
 }
 
 static void canon_byte(canon *c, uint8_t value)
@@ -54,12 +72,7 @@ static void canon_u64(canon *c, uint64_t value)
 static void canon_text(canon *c, td_bytes text)
 {
     canon_u64(c, text.size);
-    for (size_t at = 0; at < text.size;) {
-        size_t left = text.size - at;
-        size_t size = left < sizeof c->bytes ? left : sizeof c->bytes;
-        memcpy(canon_space(c, size), text.data + at, size);
-        at += size;
-    }
+    canon_bytes(c, text);
 }
 
 enum { DECIMAL_BYTES = 16 };
@@ -303,37 +316,11 @@ static void canon_message(canon *c, const message *m)
 
 /* ---- output ---- */
 
-/* State of a hash, used only if a form does not fit in canon.bytes. */
-typedef struct canon_hash {
-    td_xxh64_state state;
-    uint8_t is_begun;
-} canon_hash;
-
-static void flush_to_hash(canon *c)
+static uint64_t canon_hash(canon *c)
 {
-    canon_hash *to = c->to;
-    if (!to->is_begun)
-        td_xxh64_begin(&to->state);
-    to->is_begun = 1;
-    td_xxh64_update(&to->state, c->bytes, c->size);
-}
-
-static void begin_hash(canon *c, canon_hash *to)
-{
-    to->is_begun = 0;
-    c->flush = flush_to_hash;
-    c->to = to;
-    c->size = 0;
-}
-
-/* The hash. Nearly all forms fit in the buffer, so that no state is needed. */
-static uint64_t canon_hash_end(canon *c)
-{
-    canon_hash *to = c->to;
-    if (TD_LIKELY(!to->is_begun))
-        return td_xxh64(c->bytes, c->size);
-    canon_flush(c);
-    return td_xxh64_end(&to->state);
+    const uint64_t hash = td_xxh64(c->bytes, c->size);
+    canon_end(c);
+    return hash;
 }
 
 /* Clear bit 0, which is set only for frames that were not decoded. Returns 2 instead of 0. */
@@ -345,51 +332,41 @@ static uint64_t decoded_hash(uint64_t hash)
 
 uint64_t canonical_hash(const message *m)
 {
-    canon_hash to;
     canon c;
-    begin_hash(&c, &to);
+    canon_begin(&c);
     canon_text(&c, td_bytes_str(msg_type_name(m->head.type)));
     canon_message(&c, m);
-    return decoded_hash(canon_hash_end(&c));
+    return decoded_hash(canon_hash(&c));
 }
 
 uint64_t canonical_control(const classification *what)
 {
-    canon_hash to;
     canon c;
     TD_ASSERT(what->success >= -1);
     TD_ASSERT(what->success <= 1);
-    begin_hash(&c, &to);
+    canon_begin(&c);
     canon_byte(&c, 0xfe);
     canon_text(&c, td_bytes_str(frame_class_name(what->frame_class)));
     canon_byte(&c, (uint8_t)(what->success + 1));
     canon_text(&c, what->exchange_topic);
-    return decoded_hash(canon_hash_end(&c));
-}
-
-static void flush_to_digest(canon *c)
-{
-    td_hasher_update(c->to, c->bytes, c->size);
+    return decoded_hash(canon_hash(&c));
 }
 
 void canonical_digest(const message *m, td_hasher *into)
 {
     canon c;
-    c.flush = flush_to_digest;
-    c.to = into;
-    c.size = 0;
+    canon_begin(&c);
     canon_message(&c, m);
-    canon_flush(&c);
+    td_hasher_update(into, c.bytes, c.size);
+    canon_end(&c);
 }
 
 uint64_t canonical_failure(decode_reason reason)
 {
-    static const char TEXT[] = "\xffnot decoded ";
-    const char *name = decode_reason_name(reason);
-    td_xxh64_state state;
+    canon c;
     TD_ASSERT(reason != DECODE_OK);
-    td_xxh64_begin(&state);
-    td_xxh64_update(&state, TEXT, sizeof TEXT - 1);
-    td_xxh64_update(&state, name, strlen(name));
-    return td_xxh64_end(&state) | CANONICAL_FAILED;
+    canon_begin(&c);
+    canon_bytes(&c, td_bytes_str("\xffnot decoded "));
+    canon_bytes(&c, td_bytes_str(decode_reason_name(reason)));
+    return canon_hash(&c) | CANONICAL_FAILED;
 }

@@ -111,7 +111,7 @@ static td_result find_asked(archive *from, archive_view *view, const selection *
 {
     silent_list silent = {0};
     gap_list ledger = {0};
-    td_result rc = silent_topics_find(from, view, one, SELECTION_ALL_TIME, &silent, err);
+    td_result rc = silent_topics_find(from, view, NULL, one, SELECTION_ALL_TIME, &silent, err);
     *is_asked = silent.count > 0;
     if (rc == TD_OK && !*is_asked)
         rc = archive_gaps(from, &ledger, err);

@@ -309,25 +309,31 @@ static int compare_rows(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->symbol, right->symbol);
 }
 
-static read_query query_of(archive_view *view, selection *wanted, selection_window window)
-{
-    return (read_query){
-        .time = window, .wants_feed = wants_feed, .is_quiet = 1, .user = wanted, .view = view};
-}
-
-td_result silent_topics_of_plan(archive *from, archive_view *view, const read_plan *plan,
-                                const selection *wanted, selection_window window, silent_list *out,
-                                td_err *err)
+td_result silent_topics_find(archive *from, archive_view *view, const read_plan *plan,
+                             const selection *wanted, selection_window window, silent_list *out,
+                             td_err *err)
 {
     selection named = *wanted;
+    read_plan *made = NULL;
+    archive_view *opened = NULL;
     opening_list openings = {0};
     topic_list sending = {0};
     td_result rc = TD_OK;
-    read_query query = query_of(view, &named, window);
     *out = (silent_list){0};
-    note_sending(&sending, plan, window);
-    const char *feed = NULL;
-    while (rc == TD_OK && (feed = read_plan_next_feed(plan, feed)) != NULL) {
+    if (view == NULL) {
+        rc = archive_view_open(from, VIEW_ALL, NULL, &opened, err);
+        view = opened;
+    }
+    read_query query = {
+        .time = window, .wants_feed = wants_feed, .is_quiet = 1, .user = &named, .view = view};
+    if (rc == TD_OK && plan == NULL) {
+        rc = read_plan_open(from, &query, &made, err);
+        plan = made;
+    }
+    if (rc == TD_OK)
+        note_sending(&sending, plan, window);
+    const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
+    for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed)) {
         search s = {.view = view,
                     .wanted = &named,
                     .window = window,
@@ -345,27 +351,7 @@ td_result silent_topics_of_plan(archive *from, archive_view *view, const read_pl
     take_sending(out);
     if (out->count > 0)
         qsort(out->rows, out->count, sizeof *out->rows, compare_rows);
-    return rc;
-}
-
-td_result silent_topics_find(archive *from, archive_view *view, const selection *wanted,
-                             selection_window window, silent_list *out, td_err *err)
-{
-    selection named = *wanted;
-    read_plan *plan = NULL;
-    archive_view *opened = NULL;
-    td_result rc = TD_OK;
-    *out = (silent_list){0};
-    if (view == NULL) {
-        rc = archive_view_open(from, VIEW_ALL, NULL, &opened, err);
-        view = opened;
-    }
-    const read_query query = query_of(view, &named, window);
-    if (rc == TD_OK)
-        rc = read_plan_open(from, &query, &plan, err);
-    if (rc == TD_OK)
-        rc = silent_topics_of_plan(from, view, plan, wanted, window, out, err);
-    read_plan_close(plan);
+    read_plan_close(made);
     archive_view_close(opened);
     return rc;
 }

@@ -48,17 +48,13 @@ typedef struct silent_list {
     size_t sending_count;
 } silent_list;
 
-/* Find the selected topics that sent nothing in the window. view NULL: open a new one. The caller
- * frees *out with silent_list_fini, also after a failure. TD_E_IO. */
+/* Find the selected topics that sent nothing in the window. view NULL: open a new one. plan: of all
+ * segments of the selection's feeds in the window; NULL: make one. The caller frees *out with
+ * silent_list_fini, also after a failure. TD_E_IO. */
 TD_MUST_USE td_result silent_topics_find(archive *archive, archive_view *view,
-                                         const selection *wanted, selection_window window,
-                                         silent_list *out, td_err *err);
+                                         const read_plan *plan, const selection *wanted,
+                                         selection_window window, silent_list *out, td_err *err);
 void silent_list_fini(silent_list *list);
-
-/* The same of a plan of all segments of the selection's feeds in the window. */
-TD_MUST_USE td_result silent_topics_of_plan(archive *archive, archive_view *view,
-                                            const read_plan *plan, const selection *wanted,
-                                            selection_window window, silent_list *out, td_err *err);
 
 /* The first grant in the window of a topic that sent frames, as the exchange writes it, on any
  * connection; 0: unknown. */

@@ -128,7 +128,7 @@ static td_result find(verb_run *verb, gaps_result *result)
         rc = check_recorded(verb, &wanted, result->window);
     sum_up(result);
     return rc != TD_OK ? rc
-                       : silent_topics_find(verb->archive, NULL, &wanted, result->window,
+                       : silent_topics_find(verb->archive, NULL, NULL, &wanted, result->window,
                                             &result->silent, &verb->err);
 }
 

@@ -225,8 +225,8 @@ static td_result find(verb_run *verb, info_result *info)
     draw_day(info);
     add_gap_times(info);
     const selection all = {0};
-    return silent_topics_of_plan(from, info->view, info->plan, &all, SELECTION_ALL_TIME,
-                                 &info->silent, err);
+    return silent_topics_find(from, info->view, info->plan, &all, SELECTION_ALL_TIME, &info->silent,
+                              err);
 }
 
 static void free_info(info_result *info)

@@ -387,8 +387,8 @@ static td_result find_absences(const replay_command *command, replay_report *rep
         return selection_why_empty(command->verb->archive, &command->verb->wanted, NULL, err);
     const selection_window window = cursor_get_window(command->tape.cursor);
     silent_list silent;
-    td_result rc = silent_topics_find(command->verb->archive, NULL, &command->verb->wanted, window,
-                                      &silent, err);
+    td_result rc = silent_topics_find(command->verb->archive, NULL, NULL, &command->verb->wanted,
+                                      window, &silent, err);
     report_add_silent(report, &silent);
     for (size_t i = 0; i < report->silent.count; i++)
         report->began_broken +=

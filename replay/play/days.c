@@ -538,7 +538,8 @@ static void begin_at_first_grants(days_run *run)
 static td_result find_all_silent(days_run *run, const selection *wanted, td_err *err)
 {
     silent_list *list = &run->out->silent;
-    td_result rc = silent_topics_find(run->archive, run->view, wanted, run->window, list, err);
+    td_result rc =
+        silent_topics_find(run->archive, run->view, NULL, wanted, run->window, list, err);
     for (size_t i = 0; i < list->count; i++)
         if (list->rows[i].granted_ns != 0)
             add_silent(run, &list->rows[i]);
