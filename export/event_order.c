@@ -42,7 +42,7 @@ struct event_order {
     uint64_t count;  /* of all rows */
     hft_event *rows; /* rows of the last piece, which is not in the file */
     size_t row_count;
-    hft_event *last[TIME_KEYS]; /* copies of the last piece, one in each order; during a pass */
+    hft_event *last[TIME_KEYS]; /* the last piece in each order; NULL before the first pass */
     piece_merge merges[TIME_KEYS];
 };
 
@@ -97,8 +97,6 @@ static void close_merges(event_order *order)
             td_free(merge->pieces[i].buffer);
         td_free(merge->pieces);
         td_free(merge->heap);
-        td_free(order->last[key]);
-        order->last[key] = NULL;
         *merge = (piece_merge){0};
     }
     td_io_close(order->file);
@@ -114,9 +112,21 @@ void event_order_close(event_order *order)
         td_result rc = td_io_unlink(order->io, order->path, NULL);
         (void)rc; /* a leftover file is recognizable by its name */
     }
+    for (size_t key = 0; key < TIME_KEYS; key++)
+        td_free(order->last[key]);
     td_free(order->rows);
     td_free(order->path);
     td_free(order);
+}
+
+/* Sorts rows. Most come in order: frames of a symbol, by receive time. */
+static void sort_rows(hft_event *rows, size_t count, event_compare *compare)
+{
+    for (size_t i = 1; i < count; i++)
+        if (compare(&rows[i - 1], &rows[i]) > 0) {
+            qsort(rows, count, sizeof *rows, compare);
+            return;
+        }
 }
 
 /* The file is open only during the write, because thousands of symbols may be exported at once. */
@@ -131,7 +141,7 @@ static td_result write_piece(event_order *order, td_err *err)
                         &to, err);
     order->has_file |= rc == TD_OK;
     for (size_t key = 0; rc == TD_OK && key < TIME_KEYS; key++) {
-        qsort(order->rows, order->row_count, sizeof *order->rows, COMPARES[key]);
+        sort_rows(order->rows, order->row_count, COMPARES[key]);
         rc = td_io_append(to, order->rows, order->row_count * sizeof *order->rows, err);
     }
     td_io_close(to);
@@ -141,7 +151,7 @@ static td_result write_piece(event_order *order, td_err *err)
 
 td_result event_order_add(event_order *order, const hft_event *row, td_err *err)
 {
-    TD_ASSERT(order->merges[0].pieces == NULL);
+    TD_ASSERT(order->last[0] == NULL);
     if (order->row_count == order->piece_rows) {
         td_result rc = write_piece(order, err);
         if (rc != TD_OK)
@@ -219,11 +229,12 @@ static td_result begin_merge(event_order *order, time_key key, td_err *err)
                                           .offset = (i * TIME_KEYS + key) * piece_bytes,
                                           .left = order->piece_rows};
     }
-    size_t bytes = order->row_count * sizeof(hft_event);
-    order->last[key] = td_alloc(bytes + 1);
-    if (bytes > 0) {
-        memcpy(order->last[key], order->rows, bytes);
-        qsort(order->last[key], order->row_count, sizeof(hft_event), merge->compare);
+    if (order->last[key] == NULL) {
+        const size_t bytes = order->row_count * sizeof(hft_event);
+        order->last[key] = td_alloc(bytes + 1);
+        if (bytes > 0)
+            memcpy(order->last[key], order->rows, bytes);
+        sort_rows(order->last[key], order->row_count, merge->compare);
     }
     merge->pieces[in_file] = (piece_reader){.rows = order->last[key], .count = order->row_count};
     for (size_t i = 0; rc == TD_OK && i < merge->piece_count; i++) {
