@@ -11,10 +11,10 @@
 #include "export/export_folder.h"
 
 enum {
-    TEXT_BYTES = 16 << 10,    /* plain text is moved to `packed` at this size */
     MEMBER_BYTES = 128 << 10, /* text is compressed, to a gzip member, at this size */
     GZIP_LEVEL = 1,
-    WRITE_BYTES = 64 << 10,       /* `packed` is written to the file at this size */
+    WRITE_BYTES = 64 << 10,       /* plain text, or `packed`, is written to the file at this size */
+    BUFFER_KEPT_BYTES = 256 << 10, /* plain text's buffer is freed if a line made it larger */
     READ_BYTES = 1 << 20,         /* bytes read at a time to hash a file */
     BUFFER_BYTES_MAX = 256 << 20, /* the largest frame as text, with some reserve */
 };
@@ -25,8 +25,8 @@ struct export_file {
     char path[LIMIT_PATH_BYTES]; /* path of the partial file */
     export_packing packing;
     td_hasher *hasher;
-    td_buf text;   /* not yet compressed */
-    td_buf packed; /* not yet written */
+    td_buf text;   /* not yet compressed, or of EXPORT_PLAIN not yet written */
+    td_buf packed; /* compressed, not yet written */
     uint64_t raw_bytes;
     uint64_t bytes;
 };
@@ -154,49 +154,60 @@ const char *export_file_path(const export_file *file)
     return file->path;
 }
 
-/* Compresses the text in the buffer. */
-static td_result pack(export_file *file, td_err *err)
-{
-    td_bytes text = td_buf_view(&file->text);
-    td_result rc = file->packing == EXPORT_GZIP && text.size > 0
-                       ? add_member(&file->packed, text, err)
-                       : td_buf_append(&file->packed, text.data, text.size, err);
-    file->raw_bytes += text.size;
-    if (file->packing == EXPORT_GZIP)
-        td_buf_clear(&file->text);
-    else
-        td_buf_fini(&file->text); /* a format may have appended much at once */
-    return rc;
-}
-
 typedef enum file_end { FILE_CONTINUES, FILE_ENDS } file_end;
 
-/* Writes the buffer to the file, which is open only during the write, because thousands of files
- * may be unfinished. */
-static td_result write_out(export_file *file, file_end end, td_err *err)
+/* Writes to the file, which is open only during the write, because thousands of files may be
+ * unfinished. */
+static td_result write_out(export_file *file, td_bytes bytes, file_end end, td_err *err)
 {
     td_file *to = NULL;
-    TD_ASSERT(end == FILE_ENDS || file->packed.size > 0);
+    TD_ASSERT(end == FILE_ENDS || bytes.size > 0);
     td_result rc =
         td_io_open(export_folder_io(file->files->folder), file->path, TD_OPEN_APPEND, &to, err);
-    if (rc == TD_OK && file->packed.size > 0)
-        rc = td_io_append(to, file->packed.data, file->packed.size, err);
+    if (rc == TD_OK && bytes.size > 0)
+        rc = td_io_append(to, bytes.data, bytes.size, err);
     if (rc == TD_OK && end == FILE_ENDS)
         rc = td_io_sync(to, err);
     td_io_close(to);
-    td_hasher_update(file->hasher, file->packed.data, file->packed.size);
-    file->bytes += file->packed.size;
-    td_buf_fini(&file->packed); /* of thousands of files, each may have needed much once */
+    td_hasher_update(file->hasher, bytes.data, bytes.size);
+    file->bytes += bytes.size;
+    return rc;
+}
+
+/* Writes the text, compressed if the file is. */
+static td_result write_text(export_file *file, file_end end, td_err *err)
+{
+    const int is_plain = file->packing == EXPORT_PLAIN;
+    td_buf *from = is_plain ? &file->text : &file->packed;
+    td_result rc = TD_OK;
+    file->raw_bytes += file->text.size;
+    if (!is_plain && file->text.size > 0) {
+        rc = add_member(from, td_buf_view(&file->text), err);
+        td_buf_clear(&file->text);
+    }
+    if (rc == TD_OK && end == FILE_CONTINUES && from->size < WRITE_BYTES)
+        return TD_OK;
+    if (rc == TD_OK)
+        rc = write_out(file, td_buf_view(from), end, err);
+    td_buf_clear(from);
+    if (!is_plain || from->capacity > BUFFER_KEPT_BYTES)
+        td_buf_fini(from); /* of thousands of files, each may have needed much once */
     return rc;
 }
 
 td_result export_file_flush(export_file *file, td_err *err)
 {
-    if (file->text.size < (file->packing == EXPORT_GZIP ? MEMBER_BYTES : TEXT_BYTES))
+    if (file->text.size < (file->packing == EXPORT_GZIP ? MEMBER_BYTES : WRITE_BYTES))
         return TD_OK;
-    td_result rc = pack(file, err);
-    if (rc == TD_OK && file->packed.size >= WRITE_BYTES)
-        rc = write_out(file, FILE_CONTINUES, err);
+    td_result rc = write_text(file, FILE_CONTINUES, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "'%s'", file->path);
+}
+
+td_result export_file_write(export_file *file, td_bytes bytes, td_err *err)
+{
+    TD_ASSERT(file->text.size == 0);
+    file->raw_bytes += bytes.size;
+    td_result rc = write_out(file, bytes, FILE_CONTINUES, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "'%s'", file->path);
 }
 
@@ -242,9 +253,7 @@ td_result export_file_finish(export_file *file, const char *name, td_err *err)
     export_files *files = file->files;
     /* 1 if another library has written the file. */
     int is_from_library = file->packing == EXPORT_PLAIN && file->raw_bytes + file->text.size == 0;
-    td_result rc = pack(file, err);
-    if (rc == TD_OK)
-        rc = write_out(file, FILE_ENDS, err);
+    td_result rc = write_text(file, FILE_ENDS, err);
     if (rc == TD_OK && is_from_library) {
         rc =
             hash_path(export_folder_io(files->folder), file->path, file->hasher, &file->bytes, err);

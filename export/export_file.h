@@ -50,6 +50,10 @@ td_buf *export_file_buf(export_file *file);
 /* Compresses and writes the buffer once it is large enough. TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result export_file_flush(export_file *file, td_err *err);
 
+/* Writes bytes at once, for a format with many files that has much to write at a time. The file's
+ * buffer must be empty, and so needs no memory. TD_E_NOSPACE, TD_E_IO. */
+TD_MUST_USE td_result export_file_write(export_file *file, td_bytes bytes, td_err *err);
+
 /* The path of "name.partial", for a library that writes the file itself. The file is still empty;
  * leave the buffer empty as well. export_file_finish then hashes the file. */
 const char *export_file_path(const export_file *file);

@@ -25,9 +25,8 @@ typedef struct table_writer {
     parquet_schema schema;
     parquet_column *columns;
     char (*names)[COLUMN_NAME_BYTES]; /* names of the type's own columns */
-    size_t symbol;                    /* index of the column "symbol"; 0: rows have no symbol */
-    size_t feed, topic;               /* likewise */
     size_t first_value;               /* index of the type's first column */
+    const channel_info *channel;      /* of the last row */
     parquet_file *file;               /* NULL before the first row */
 } table_writer;
 
@@ -113,14 +112,6 @@ static int has_column(const export_type *type, const char *name)
     return 0;
 }
 
-/* Adds a column of texts. Returns its index. */
-static size_t add_text_column(table_writer *self, const char *name)
-{
-    self->columns[self->first_value] =
-        (parquet_column){.name = name, .kind = PARQUET_TEXT, .is_optional = 1};
-    return self->first_value++;
-}
-
 /* Makes the columns: the columns of all rows; if rows have a symbol, it, the feed and the topic,
  * which join them to gaps; the type's columns. The type's columns are optional, so that all days
  * have one schema. */
@@ -129,23 +120,24 @@ static void make_schema(table_writer *self, const export_source *source)
     const export_settings *settings = self->target->settings;
     const export_type *type = source->type;
     int has_symbol = (type->flags & EXPORT_ALL_SYMBOLS) == 0;
+    static const char *const ORIGIN[ORIGIN_COLUMNS] = {"symbol", "feed", "topic"};
+    const size_t origin_count = !has_symbol                 ? 0
+                                : has_column(type, "topic") ? ORIGIN_COLUMNS - 1
+                                                            : ORIGIN_COLUMNS;
     const parquet_column own[OWN_COLUMNS] = {[TS_RECV] = {"ts_recv", PARQUET_TIME_NS, 0, 0},
                                              [TS_EXCH] = {"ts_exch", PARQUET_TIME_NS, 0, 1},
                                              [SEQ] = {"seq", PARQUET_I64, 0, 1},
                                              [FRAME] = {"frame", PARQUET_I64, 0, 0},
                                              [FLAGS] = {"flags", PARQUET_I64, 0, 0},
                                              [SUSPECT] = {"suspect", PARQUET_BOOL, 0, 0}};
-    self->first_value = OWN_COLUMNS;
+    self->first_value = OWN_COLUMNS + origin_count;
     self->columns =
         td_alloc_zero(OWN_COLUMNS + ORIGIN_COLUMNS + type->column_count, sizeof *self->columns);
     self->names = td_alloc_zero(type->column_count, sizeof *self->names);
     memcpy(self->columns, own, sizeof own);
-    if (has_symbol) {
-        self->symbol = add_text_column(self, "symbol");
-        self->feed = add_text_column(self, "feed");
-    }
-    if (has_symbol && !has_column(type, "topic"))
-        self->topic = add_text_column(self, "topic");
+    for (size_t i = 0; i < origin_count; i++)
+        self->columns[OWN_COLUMNS + i] =
+            (parquet_column){.name = ORIGIN[i], .kind = PARQUET_TEXT, .is_optional = 1};
     for (size_t i = 0; i < type->column_count; i++) {
         parquet_column *column = &self->columns[self->first_value + i];
         format_column(type, type->columns[i].name, self->names[i]);
@@ -229,15 +221,23 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
     return TD_OK;
 }
 
-static void put_origin(const table_writer *self, parquet_writer *to, size_t column,
-                       const char *text)
+/* Puts symbol, feed and topic, which are those of the row before unless the channel changes. */
+static void put_origin(table_writer *self, parquet_writer *to, const char *symbol,
+                       const channel_info *channel)
 {
-    if (column == 0)
-        return;
-    if (text[0] == '\0')
-        parquet_put_null(to, column);
-    else
-        put_text(self, to, column, td_bytes_str(text));
+    const char *const texts[ORIGIN_COLUMNS] = {symbol, channel == NULL ? "" : channel->feed,
+                                               channel == NULL ? "" : channel->topic};
+    const int is_same = channel == self->channel;
+    self->channel = channel;
+    for (size_t i = OWN_COLUMNS; i < self->first_value; i++) {
+        const char *text = texts[i - OWN_COLUMNS];
+        if (is_same && parquet_keep_text(to, i))
+            continue;
+        if (text[0] == '\0')
+            parquet_put_null(to, i);
+        else
+            put_text(self, to, i, td_bytes_str(text));
+    }
 }
 
 static td_result add_row(void *writer, const export_source *source, const export_row *row,
@@ -266,9 +266,7 @@ static td_result add_row(void *writer, const export_source *source, const export
     parquet_put_integer(to, FRAME, (int64_t)row->frame);
     parquet_put_integer(to, FLAGS, row->flags);
     parquet_put_integer(to, SUSPECT, row->is_suspect);
-    put_origin(self, to, self->symbol, source->symbol);
-    put_origin(self, to, self->feed, row->channel == NULL ? "" : row->channel->feed);
-    put_origin(self, to, self->topic, row->channel == NULL ? "" : row->channel->topic);
+    put_origin(self, to, source->symbol, row->channel);
     for (size_t i = 0; rc == TD_OK && i < count; i++)
         rc = put_value(self, to, self->first_value + i, &values[i], err);
     if (rc == TD_E_LIMIT && scale_of(self->target->settings, source->type) != 0)

@@ -9,9 +9,7 @@ struct parquet_file {
 
 static td_result write_bytes(void *ctx, td_bytes bytes, td_err *err)
 {
-    export_file *file = ctx;
-    td_result rc = td_buf_append(export_file_buf(file), bytes.data, bytes.size, err);
-    return rc == TD_OK ? export_file_flush(file, err) : rc;
+    return export_file_write(ctx, bytes, err);
 }
 
 td_result parquet_file_open(export_files *files, const char *name, const parquet_schema *schema,

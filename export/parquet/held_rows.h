@@ -57,6 +57,14 @@ static inline int held_rows_keep_number(held_rows *rows, size_t column, td_decim
     return is_kept;
 }
 
+/* Likewise for bytes, whatever they are: 1 if the column has bytes in the last row. */
+static inline int held_rows_keep_bytes(held_rows *rows, size_t column)
+{
+    int is_kept = rows->columns[column].kind == HELD_BYTES;
+    rows->put_count += (size_t)is_kept;
+    return is_kept;
+}
+
 /* Put a value of the current row, once for each column, in any order. */
 void held_rows_put_number(held_rows *rows, size_t column, td_decimal value);
 void held_rows_put_bytes(held_rows *rows, size_t column, td_bytes value);

@@ -108,14 +108,16 @@ typedef struct column_chunk {
     uint64_t rows;
     uint64_t nulls;
     unsigned encodings; /* bit set of the parquet_encoding values that its pages use */
-    /* the smallest and largest value, encoded as in statistics */
+    /* the smallest and largest value, encoded as in statistics, or as numbers */
     td_buf least, most;
+    int64_t least_number, most_number; /* of U64, with the highest bit flipped */
     uint8_t has_bounds, is_beyond_bounds;
     uint8_t has_fallen; /* 1 if a number is lower than its predecessor */
     /* for all columns: */
     ZSTD_CCtx *compressor;
     td_buf scratch; /* bytes of the current page */
     td_buf header;  /* the header of a page */
+    td_buf group;   /* the complete chunks, written together */
 } column_chunk;
 
 struct parquet_writer {
@@ -160,6 +162,7 @@ static void chunk_init(column_chunk *chunk)
     td_buf_init(&chunk->most, PARQUET_BOUND_BYTES);
     td_buf_init(&chunk->scratch, BUFFER_BYTES_MAX);
     td_buf_init(&chunk->header, BUFFER_BYTES_MAX);
+    td_buf_init(&chunk->group, BUFFER_BYTES_MAX);
 }
 
 static void chunk_fini(column_chunk *chunk)
@@ -174,6 +177,7 @@ static void chunk_fini(column_chunk *chunk)
     td_buf_fini(&chunk->most);
     td_buf_fini(&chunk->scratch);
     td_buf_fini(&chunk->header);
+    td_buf_fini(&chunk->group);
     row_table_fini(&chunk->by_value);
     td_free(chunk->entries);
     (void)ZSTD_freeCCtx(chunk->compressor); /* always returns 0 */
@@ -181,26 +185,18 @@ static void chunk_fini(column_chunk *chunk)
 
 /* ---- the smallest and largest value ---- */
 
-/* Compares two encoded values: little-endian numbers, big-endian decimals, both signed except in
- * unsigned columns; texts by their bytes. */
+/* Compares two encoded values: big-endian decimals, which are signed; doubles; texts by their
+ * bytes. */
 static int compare_values(const column_chunk *chunk, td_bytes a, td_bytes b)
 {
-    if (chunk->kind->type == TYPE_BYTE_ARRAY)
-        return td_bytes_compare(a, b);
-    if (chunk->kind->type == TYPE_FIXED) {
-        int order = (int)(int8_t)a.data[0] - (int)(int8_t)b.data[0];
-        return order != 0 ? order : td_bytes_compare(a, b);
-    }
     if (chunk->kind->type == TYPE_DOUBLE) {
         double p, q;
         memcpy(&p, a.data, sizeof p);
         memcpy(&q, b.data, sizeof q);
         return (p > q) - (p < q);
     }
-    uint64_t flip = chunk->column->kind == PARQUET_U64 ? UINT64_C(1) << 63 : 0;
-    int64_t x = (int64_t)(td_le64(a.data) ^ flip);
-    int64_t y = (int64_t)(td_le64(b.data) ^ flip);
-    return (x > y) - (x < y);
+    int order = chunk->kind->type == TYPE_FIXED ? (int8_t)a.data[0] - (int8_t)b.data[0] : 0;
+    return order != 0 ? order : td_bytes_compare(a, b);
 }
 
 static void set_bound(td_buf *bound, td_bytes value)
@@ -217,11 +213,27 @@ static void widen_bounds(column_chunk *chunk, td_bytes value)
         return;
     if (!chunk->has_bounds || compare_values(chunk, value, td_buf_view(&chunk->least)) < 0)
         set_bound(&chunk->least, value);
-    int order = chunk->has_bounds ? compare_values(chunk, value, td_buf_view(&chunk->most)) : 1;
-    if (order > 0)
+    if (!chunk->has_bounds || compare_values(chunk, value, td_buf_view(&chunk->most)) > 0)
         set_bound(&chunk->most, value);
-    chunk->has_fallen |= order < 0;
     chunk->has_bounds = 1;
+}
+
+static uint64_t sign_flip(const column_chunk *chunk)
+{
+    return chunk->column->kind == PARQUET_U64 ? UINT64_C(1) << 63 : 0;
+}
+
+static void widen_numbers(column_chunk *chunk, int64_t number)
+{
+    const int64_t value = (int64_t)((uint64_t)number ^ sign_flip(chunk));
+    if (!chunk->has_bounds)
+        chunk->least_number = chunk->most_number = value;
+    chunk->has_bounds = 1;
+    chunk->has_fallen |= value < chunk->most_number;
+    if (value < chunk->least_number)
+        chunk->least_number = value;
+    if (value > chunk->most_number)
+        chunk->most_number = value;
 }
 
 /* ---- pages ---- */
@@ -354,9 +366,7 @@ static void count_rows(column_chunk *chunk, uint8_t level, size_t count)
 
 static void add_numbers(column_chunk *chunk, int64_t value, size_t count)
 {
-    uint8_t bytes[NUMBER_BYTES];
-    td_put_le64(bytes, (uint64_t)value);
-    widen_bounds(chunk, td_bytes_of(bytes, sizeof bytes));
+    widen_numbers(chunk, value);
     while (count > 0) {
         size_t space = (PARQUET_PAGE_BYTES - chunk->numbers.size) / NUMBER_BYTES;
         size_t part = count < space ? count : space;
@@ -385,23 +395,42 @@ static size_t add_plain(const column_chunk *chunk, td_buf *to, td_bytes value)
     return from;
 }
 
+/* An entry that is no decimal. */
 static td_bytes dictionary_entry(const column_chunk *chunk, size_t index)
 {
     const uint8_t *bytes = chunk->dictionary.data + chunk->entries[index];
     size_t size = chunk->kind->type == TYPE_BYTE_ARRAY ? td_le32(bytes - LENGTH_BYTES)
-                  : chunk->kind->type == TYPE_DOUBLE   ? sizeof(double)
-                                                       : (size_t)WIDE_BYTES;
+                                                       : sizeof(double);
     return td_bytes_of(bytes, size);
+}
+
+/* A decimal's hash, in a fifth of the time of td_xxh64. The numbers of a column are multiples of a
+ * power of ten: the upper half of the product varies most, which row_probe_of adds. */
+static uint64_t hash_wide(const uint8_t bytes[WIDE_BYTES])
+{
+    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
+    return (__builtin_bswap64(td_le64(bytes)) * factor +
+            __builtin_bswap64(td_le64(bytes + NUMBER_BYTES))) *
+           factor;
+}
+
+static int is_equal_wide(const uint8_t *a, const uint8_t *b)
+{
+    return td_le64(a + NUMBER_BYTES) == td_le64(b + NUMBER_BYTES) && td_le64(a) == td_le64(b);
 }
 
 /* Returns the index of a value in the dictionary. Adds a new value. */
 static uint32_t dictionary_index(column_chunk *chunk, td_bytes value)
 {
-    uint64_t hash = td_xxh64(value.data, value.size);
+    const int is_wide = chunk->kind->type == TYPE_FIXED;
+    uint64_t hash = is_wide ? hash_wide(value.data) : td_xxh64(value.data, value.size);
     row_probe probe = row_probe_of(hash);
-    while (row_table_next(&chunk->by_value, &probe))
-        if (td_bytes_equal(dictionary_entry(chunk, probe.row), value))
+    while (row_table_next(&chunk->by_value, &probe)) {
+        const uint8_t *entry = chunk->dictionary.data + chunk->entries[probe.row];
+        if (is_wide ? is_equal_wide(entry, value.data)
+                    : td_bytes_equal(dictionary_entry(chunk, probe.row), value))
             return probe.row;
+    }
     td_array_ensure((void **)&chunk->entries, &chunk->entry_capacity, chunk->entry_count,
                     sizeof *chunk->entries);
     chunk->entries[chunk->entry_count] = (uint32_t)add_plain(chunk, &chunk->dictionary, value);
@@ -531,6 +560,11 @@ void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text)
     held_rows_put_bytes(&writer->held, column, text);
 }
 
+int parquet_keep_text(parquet_writer *writer, size_t column)
+{
+    return held_rows_keep_bytes(&writer->held, column);
+}
+
 static td_result refuse(const parquet_column *column, const char *text, size_t size, td_err *err)
 {
     return td_err_set(err, TD_E_LIMIT, "column %s: %.*s does not fit DECIMAL(%u,%u)", column->name,
@@ -626,24 +660,30 @@ static td_result write_bytes(parquet_writer *writer, td_bytes bytes, td_err *err
     return writer->out.write(writer->out.ctx, bytes, err);
 }
 
-/* Writes the magic at the start of the file. */
-static td_result begin_file(parquet_writer *writer, td_err *err)
+/* Adds the magic at the start of the file. */
+static void begin_file(const parquet_writer *writer, td_buf *to)
 {
-    return writer->bytes > 0 ? TD_OK : write_bytes(writer, td_bytes_str(MAGIC), err);
+    if (writer->bytes == 0)
+        td_buf_add(to, MAGIC, strlen(MAGIC));
+}
+
+static void describe_bound(thrift *to, int id, const column_chunk *chunk, int64_t number,
+                           const td_buf *value)
+{
+    uint8_t bytes[NUMBER_BYTES];
+    td_put_le64(bytes, (uint64_t)number ^ sign_flip(chunk));
+    thrift_text(to, id,
+                chunk->kind->type < TYPE_DOUBLE ? td_bytes_of(bytes, number_bytes(chunk))
+                                                : td_buf_view(value));
 }
 
 static void describe_bounds(thrift *to, const column_chunk *chunk)
 {
-    int is_number = chunk->kind->type < TYPE_DOUBLE;
     thrift_begin(to, 12);
     thrift_i64(to, 3, (int64_t)chunk->nulls);
     if (chunk->has_bounds && !chunk->is_beyond_bounds) {
-        thrift_text(
-            to, 5,
-            td_bytes_of(chunk->most.data, is_number ? number_bytes(chunk) : chunk->most.size));
-        thrift_text(
-            to, 6,
-            td_bytes_of(chunk->least.data, is_number ? number_bytes(chunk) : chunk->least.size));
+        describe_bound(to, 5, chunk, chunk->most_number, &chunk->most);
+        describe_bound(to, 6, chunk, chunk->least_number, &chunk->least);
         thrift_bool(to, 7, 1); /* is_max_value_exact, is_min_value_exact */
         thrift_bool(to, 8, 1);
     }
@@ -700,34 +740,30 @@ static void begin_chunk(column_chunk *chunk, const parquet_column *column)
     chunk->has_fallen = 0;
 }
 
-/* Writes a column's pages, the dictionary first, and their description for the footer. */
-static td_result write_chunk(parquet_writer *writer, column_chunk *chunk, thrift *to,
-                             page_sizes *sizes, td_err *err)
+/* Adds a column's pages to the group, the dictionary first, and their description for the
+ * footer. */
+static void end_chunk(const parquet_writer *writer, column_chunk *chunk, thrift *to,
+                      page_sizes *sizes)
 {
     page_sizes dictionary = {0, 0};
-    uint64_t file_offset = writer->bytes;
-    td_result rc = TD_OK;
+    const uint64_t file_offset = writer->bytes + chunk->group.size;
     end_page(chunk);
     if (chunk->column->is_optional)
         chunk->encodings |= 1U << ENCODING_RLE;
     if (chunk->entry_count > 0) {
-        td_buf *page = &chunk->plain; /* unused after the last page */
         td_buf_clear(&chunk->scratch);
         td_buf_add(&chunk->scratch, chunk->dictionary.data, chunk->dictionary.size);
-        dictionary = add_page(chunk, PAGE_DICTIONARY, ENCODING_PLAIN, chunk->entry_count, page);
+        dictionary =
+            add_page(chunk, PAGE_DICTIONARY, ENCODING_PLAIN, chunk->entry_count, &chunk->group);
         chunk->encodings |= 1U << ENCODING_PLAIN | 1U << ENCODING_RLE;
-        rc = write_bytes(writer, td_buf_view(page), err);
-        td_buf_clear(page);
     }
-    if (rc == TD_OK)
-        rc = write_bytes(writer, td_buf_view(&chunk->pages), err);
+    td_buf_add(&chunk->group, chunk->pages.data, chunk->pages.size);
     describe_chunk(to, chunk, dictionary, file_offset);
     sizes->uncompressed += chunk->uncompressed_bytes + dictionary.uncompressed;
     sizes->compressed += chunk->pages.size + dictionary.compressed;
-    return rc;
 }
 
-/* Encodes and writes all columns. */
+/* Encodes all columns and writes them together. */
 static td_result write_chunks(parquet_writer *writer, thrift *to, page_sizes *sizes, int *is_sorted,
                               td_err *err)
 {
@@ -735,19 +771,20 @@ static td_result write_chunks(parquet_writer *writer, thrift *to, page_sizes *si
     held_run *runs = held_rows_runs(&writer->held);
     const held_run *next = runs;
     column_chunk chunk;
-    td_result rc = TD_OK;
     chunk_init(&chunk);
-    for (size_t i = 0; rc == TD_OK && i < schema->column_count; i++) {
+    begin_file(writer, &chunk.group);
+    for (size_t i = 0; i < schema->column_count; i++) {
         const size_t count = writer->held.columns[i].run_count;
         begin_chunk(&chunk, &schema->columns[i]);
         add_runs(&chunk, &writer->held, next, count);
-        rc = write_chunk(writer, &chunk, to, sizes, err);
+        end_chunk(writer, &chunk, to, sizes);
         if (schema->sorted_by == (int)i)
             *is_sorted = !chunk.has_fallen;
         next += count;
     }
-    chunk_fini(&chunk);
     td_free(runs);
+    td_result rc = write_bytes(writer, td_buf_view(&chunk.group), err);
+    chunk_fini(&chunk);
     return rc;
 }
 
@@ -761,11 +798,9 @@ static td_result end_group(parquet_writer *writer, td_err *err)
     thrift to = {.out = &writer->groups};
     if (row_count == 0)
         return TD_OK;
-    td_result rc = begin_file(writer, err);
-    uint64_t file_offset = writer->bytes;
+    const uint64_t file_offset = writer->bytes == 0 ? strlen(MAGIC) : writer->bytes;
     thrift_list(&to, 1, THRIFT_STRUCT, schema->column_count);
-    if (rc == TD_OK)
-        rc = write_chunks(writer, &to, &sizes, &is_sorted, err);
+    td_result rc = write_chunks(writer, &to, &sizes, &is_sorted, err);
     thrift_i64(&to, 2, (int64_t)sizes.uncompressed);
     thrift_i64(&to, 3, (int64_t)row_count);
     if (is_sorted) {
@@ -884,12 +919,12 @@ td_result parquet_finish(parquet_writer *writer, td_err *err)
     td_buf footer;
     uint8_t size[LENGTH_BYTES];
     td_result rc = end_group(writer, err);
-    if (rc == TD_OK)
-        rc = begin_file(writer, err);
     td_buf_init(&footer, BUFFER_BYTES_MAX);
+    begin_file(writer, &footer);
+    const size_t from = footer.size;
     thrift to = {.out = &footer};
     describe_file(writer, &to);
-    td_put_le32(size, (uint32_t)footer.size);
+    td_put_le32(size, (uint32_t)(footer.size - from));
     td_buf_add(&footer, size, sizeof size);
     td_buf_add(&footer, MAGIC, strlen(MAGIC));
     if (rc == TD_OK)

@@ -68,7 +68,7 @@ typedef struct parquet_schema {
     uint32_t group_rows; /* maximum rows in a row group; 0: PARQUET_GROUP_ROWS */
 } parquet_schema;
 
-/* Receives the file's bytes, in order. */
+/* Receives the file's bytes, in order: each row group at once, then the footer. */
 typedef struct parquet_out {
     td_result (*write)(void *ctx, td_bytes bytes, td_err *err);
     void *ctx;
@@ -85,6 +85,10 @@ TD_NEVER_NULL parquet_writer *parquet_open(const parquet_schema *schema, parquet
 void parquet_put_null(parquet_writer *writer, size_t column);
 void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value);
 void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text);
+
+/* Puts the text of the row before. 0: its row group has no such row, or the column was null; the
+ * value must be put. */
+int parquet_keep_text(parquet_writer *writer, size_t column);
 
 /* Puts a decimal. TD_E_LIMIT: the column is a DECIMAL that cannot hold the value exactly; the error
  * names value and column, and the file cannot be continued. */

@@ -307,12 +307,10 @@ static void test_groups_are_bounded(void **state)
     assert_int_equal(parquet_finish(writer, &err), TD_OK);
     parquet_close(writer);
     td_free(text);
-    assert_in_range(got.largest, PARQUET_GROUP_BYTES - 2 * PARQUET_DICTIONARY_BYTES,
-                    PARQUET_GROUP_BYTES + 2 * PARQUET_PAGE_BYTES);
-    /* Each group writes a dictionary and pages, the last one fewer; magic and footer add to
-     * them. */
+    assert_in_range(got.largest, PARQUET_GROUP_BYTES, PARQUET_GROUP_BYTES + 2 * PARQUET_PAGE_BYTES);
+    /* Each group is written at once, and the footer. */
     const size_t groups = (size_t)TEXTS * TEXT_BYTES / PARQUET_GROUP_BYTES;
-    assert_in_range(got.count, 2 * groups - 4, 2 * groups + 4);
+    assert_in_range(got.count, groups - 2, groups + 2);
 }
 
 /* Puts a row with four values that change and two that do not. */
