@@ -308,25 +308,28 @@ static td_result claim_topic(export_writer *writer, const frame_channel *channel
 td_result export_writer_claim(export_writer *writer, const frame_channel *channel, td_err *err)
 {
     const channel_info *from = &channel->info;
-    int is_of_day = writer->output->format->grouping == EXPORT_PER_DAY;
-    td_result rc = is_of_day ? TD_OK : claim_topic(writer, channel, err);
+    const export_grouping grouping = writer->output->format->grouping;
+    export_writer *owner = grouping == EXPORT_JOINED ? writer->owner : writer;
+    if (channel == writer->claimed)
+        return TD_OK;
+    td_result rc = grouping == EXPORT_PER_DAY ? TD_OK : claim_topic(writer, channel, err);
     if (rc != TD_OK)
         return rc;
-    if (writer->output->format->grouping == EXPORT_JOINED)
-        writer = writer->owner;
     char one[16];
     char two[16];
-    if (writer->feed == NULL) {
-        writer->feed = td_strdup(from->feed);
-        writer->line = from->line;
+    if (owner->feed == NULL) {
+        owner->feed = td_strdup(from->feed);
+        owner->line = from->line;
     }
-    if (!is_of_day && strcmp(writer->feed, from->feed) != 0)
-        return explain_clash(writer, "feeds", writer->feed, from->feed, err);
-    if (writer->line == from->line)
+    if (grouping != EXPORT_PER_DAY && strcmp(owner->feed, from->feed) != 0)
+        return explain_clash(owner, "feeds", owner->feed, from->feed, err);
+    if (owner->line == from->line) {
+        writer->claimed = channel;
         return TD_OK;
-    (void)snprintf(one, sizeof one, "%u", writer->line);
+    }
+    (void)snprintf(one, sizeof one, "%u", owner->line);
     (void)snprintf(two, sizeof two, "%u", from->line);
-    return explain_clash(writer, "lines", one, two, err);
+    return explain_clash(owner, "lines", one, two, err);
 }
 
 td_result export_writer_put(void *ctx, const export_row *row, td_err *err)

@@ -52,6 +52,7 @@ typedef struct export_writer {
     char *symbol;         /* as in the rows' cells */
     char *feed;           /* the rows' feed; NULL before the first row */
     char *topic;          /* the only topic of several symbols with such rows; NULL: none yet */
+    const frame_channel *claimed; /* the last one that export_writer_claim accepted */
     uint32_t line;
     uint8_t has_rows;            /* 1: the format was given a row of this type */
     uint64_t position;           /* position of the last frame that had a row, plus 1 */

@@ -10,14 +10,16 @@
 #include "export/export_name.h"
 #include "export/export_writers.h"
 
-enum { NS_PER_US = 1000, NUMBER_BYTES = 24, CELLS_BYTES_MAX = 256 << 20 };
+enum { NS_PER_US = 1000, LINE_BYTES_MAX = 256 << 20 };
+enum { TIME_CELLS = 2 }; /* before the type's: exchange time and receive time */
 
 typedef struct csv_writer {
     const export_target *target;
     export_file *file; /* NULL before the first row */
-    /* The cells of the last row, each after its comma, their ends, and their values. Most cells of
-     * a book snapshot are those of the row before: they are not formatted again. */
-    td_buf cells, spare;
+    /* The last line, and of its cells the ends and the values. Most cells of a book snapshot are
+     * those of the row before: they are not formatted again. */
+    td_buf line;
+    size_t head_bytes; /* exchange and symbol, up to the first cell's comma */
     size_t *ends;
     msg_value *values;
     size_t count;
@@ -36,8 +38,7 @@ static void close_csv(void *writer)
     if (csv == NULL)
         return;
     export_file_abandon(csv->file);
-    td_buf_fini(&csv->cells);
-    td_buf_fini(&csv->spare);
+    td_buf_fini(&csv->line);
     td_free(csv->ends);
     td_free(csv->values);
     td_free(csv);
@@ -67,18 +68,25 @@ static const char *side_name(const export_type *type, unsigned side)
     return side == SIDE_SELL ? "ask" : "bid";
 }
 
-/* Makes a row without values, which the first row is compared with. */
-static void begin_cells(csv_writer *csv, size_t count)
+/* Makes a line without values, which the first row is compared with. */
+static void begin_line(csv_writer *csv, const export_source *source)
 {
-    td_buf_init(&csv->cells, CELLS_BYTES_MAX);
-    td_buf_init(&csv->spare, CELLS_BYTES_MAX);
-    csv->ends = td_alloc_zero(count, sizeof *csv->ends);
-    csv->values = td_alloc_zero(count, sizeof *csv->values);
-    for (; csv->count < count; csv->count++) {
-        csv->values[csv->count] = row_absent();
-        td_buf_add(&csv->cells, ",", 1);
-        csv->ends[csv->count] = csv->cells.size;
+    csv->count = TIME_CELLS + export_plain_columns(source->type);
+    csv->ends = td_alloc_zero(csv->count, sizeof *csv->ends);
+    csv->values = td_alloc_zero(csv->count, sizeof *csv->values);
+    td_buf_init(&csv->line, LINE_BYTES_MAX);
+    td_buf_add(&csv->line, source->exchange, strlen(source->exchange));
+    if ((source->type->flags & EXPORT_ALL_SYMBOLS) == 0) {
+        td_buf_add(&csv->line, ",", 1);
+        td_buf_add(&csv->line, source->symbol, strlen(source->symbol));
     }
+    csv->head_bytes = csv->line.size;
+    for (size_t i = 0; i < csv->count; i++) {
+        csv->values[i] = row_absent();
+        td_buf_add(&csv->line, ",", 1);
+        csv->ends[i] = csv->line.size;
+    }
+    td_buf_add(&csv->line, "\n", 1);
 }
 
 /* Creates the file and writes its header, before the first row. */
@@ -90,7 +98,7 @@ static td_result begin_file(csv_writer *csv, const export_source *source, td_err
         rc = export_file_open(csv->target->files, name, EXPORT_GZIP, &csv->file, err);
     if (rc != TD_OK)
         return rc;
-    begin_cells(csv, export_plain_columns(source->type));
+    begin_line(csv, source);
     td_buf *out = export_file_buf(csv->file);
     rc = td_buf_printf(out, err, "exchange,%stimestamp,local_timestamp",
                        (source->type->flags & EXPORT_ALL_SYMBOLS) != 0 ? "" : "symbol,");
@@ -126,17 +134,6 @@ static int is_same(const msg_value *a, const msg_value *b)
     return 0;
 }
 
-static void add_u64(td_buf *out, uint64_t value)
-{
-    char digits[NUMBER_BYTES];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    td_buf_add(out, digits + at, sizeof digits - at);
-}
-
 /* The text of a cell. Numbers and the format's own words are always valid cells; texts are
  * checked. */
 static td_bytes cell_text(const csv_writer *csv, const export_type *type, const msg_value *value,
@@ -157,33 +154,46 @@ static td_bytes cell_text(const csv_writer *csv, const export_type *type, const 
     return td_bytes_of(NULL, 0);
 }
 
-/* Makes the row's cells: changed ones from their values, the others by copying from the last row,
- * as long stretches as there are. */
-static void make_cells(csv_writer *csv, const export_type *type, const msg_value *values)
+static void add_cell(const csv_writer *csv, const export_type *type, const msg_value *value,
+                     td_buf *to)
 {
-    const td_buf from = csv->cells;
-    td_buf *to = &csv->spare;
     char memory[ROW_TEXT_BYTES];
-    size_t copied = 0; /* bytes of `from` up to the first cell that is still to be copied */
-    size_t end = 0;    /* of the cell before, in `from` */
-    size_t shift = 0;  /* wraps around if the row has become shorter */
-    td_buf_clear(to);
+    td_buf_grow(to, 1 + sizeof memory);
+    to->data[to->size++] = ',';
+    if (TD_LIKELY(value->type == VALUE_DECIMAL)) {
+        to->size += td_decimal_format(value->as.decimal, (char *)to->data + to->size);
+        return;
+    }
+    const td_bytes text = cell_text(csv, type, value, memory);
+    td_buf_add(to, text.data, text.size);
+}
+
+/* Adds a row's line: changed cells from their values, the others by copying from the last line, as
+ * long stretches as there are. */
+static void add_line(csv_writer *csv, const export_type *type, const msg_value times[TIME_CELLS],
+                     const msg_value *values, td_buf *to)
+{
+    const uint8_t *from = csv->line.data;
+    const size_t first = to->size;
+    size_t copied = 0;            /* bytes of `from` up to the first cell that is still to be copied */
+    size_t end = csv->head_bytes; /* of the cell before, in `from` */
+    size_t shift = 0;             /* wraps around if the line has become shorter */
     for (size_t i = 0; i < csv->count; i++) {
+        const msg_value *value = i < TIME_CELLS ? &times[i] : &values[i - TIME_CELLS];
         const size_t begin = end;
         end = csv->ends[i];
-        if (!is_same(&csv->values[i], &values[i])) {
-            const td_bytes text = cell_text(csv, type, &values[i], memory);
-            td_buf_add(to, from.data + copied, begin + 1 - copied); /* with this cell's comma */
-            td_buf_add(to, text.data, text.size);
-            csv->values[i] = values[i];
+        if (!is_same(&csv->values[i], value)) {
+            td_buf_add(to, from + copied, begin - copied);
+            add_cell(csv, type, value, to);
+            csv->values[i] = *value;
             copied = end;
-            shift = to->size - end;
+            shift = to->size - first - end;
         }
         csv->ends[i] = end + shift;
     }
-    td_buf_add(to, from.data + copied, from.size - copied);
-    csv->cells = *to;
-    csv->spare = from;
+    td_buf_add(to, from + copied, csv->line.size - copied);
+    td_buf_clear(&csv->line);
+    td_buf_add(&csv->line, to->data + first, to->size - first);
 }
 
 /* Writes a row. Times are truncated to us. A missing exchange time becomes the receive time. */
@@ -191,7 +201,8 @@ static td_result add_row(void *writer, const export_source *source, const export
                          td_err *err)
 {
     csv_writer *csv = writer;
-    uint64_t exchange_ns = row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
+    const uint64_t exchange_ns = row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
+    const msg_value times[TIME_CELLS] = {row_time(exchange_ns), row_time(row->recv_ns)};
     td_result rc = TD_OK;
     if (row->is_gap)
         return TD_OK;
@@ -199,19 +210,7 @@ static td_result add_row(void *writer, const export_source *source, const export
         rc = begin_file(csv, source, err);
     if (rc != TD_OK)
         return rc;
-    td_buf *out = export_file_buf(csv->file);
-    td_buf_add(out, source->exchange, strlen(source->exchange));
-    if ((source->type->flags & EXPORT_ALL_SYMBOLS) == 0) {
-        td_buf_add(out, ",", 1);
-        td_buf_add(out, source->symbol, strlen(source->symbol));
-    }
-    td_buf_add(out, ",", 1);
-    add_u64(out, exchange_ns / NS_PER_US);
-    td_buf_add(out, ",", 1);
-    add_u64(out, row->recv_ns / NS_PER_US);
-    make_cells(csv, source->type, row->values);
-    td_buf_add(out, csv->cells.data, csv->cells.size);
-    td_buf_add(out, "\n", 1);
+    add_line(csv, source->type, times, row->values, export_file_buf(csv->file));
     return export_file_flush(csv->file, err);
 }
 
