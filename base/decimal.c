@@ -5,7 +5,6 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "base/limits.h"
 
 /* td_decimal_parse is called twice for each level of each book frame, nearly always with up to 12
  * digits, with or without a point. The fast path at its start handles these: one pass, with one
@@ -20,27 +19,25 @@ enum { FAST_DIGITS = 18 };
 /* Exponents beyond this count as infinite: no text has enough digits to compensate them. */
 static const int64_t EXPONENT_FAR = INT64_C(1) << 60;
 
-static const uint64_t POW10[LIMIT_DECIMAL_DIGITS] = {
-    UINT64_C(1),
-    UINT64_C(10),
-    UINT64_C(100),
-    UINT64_C(1000),
-    UINT64_C(10000),
-    UINT64_C(100000),
-    UINT64_C(1000000),
-    UINT64_C(10000000),
-    UINT64_C(100000000),
-    UINT64_C(1000000000),
-    UINT64_C(10000000000),
-    UINT64_C(100000000000),
-    UINT64_C(1000000000000),
-    UINT64_C(10000000000000),
-    UINT64_C(100000000000000),
-    UINT64_C(1000000000000000),
-    UINT64_C(10000000000000000),
-    UINT64_C(100000000000000000),
-    UINT64_C(1000000000000000000),
-};
+const int64_t td_power_of_ten[TD_DECIMAL_SCALE_MAX + 1] = {INT64_C(1),
+                                                           INT64_C(10),
+                                                           INT64_C(100),
+                                                           INT64_C(1000),
+                                                           INT64_C(10000),
+                                                           INT64_C(100000),
+                                                           INT64_C(1000000),
+                                                           INT64_C(10000000),
+                                                           INT64_C(100000000),
+                                                           INT64_C(1000000000),
+                                                           INT64_C(10000000000),
+                                                           INT64_C(100000000000),
+                                                           INT64_C(1000000000000),
+                                                           INT64_C(10000000000000),
+                                                           INT64_C(100000000000000),
+                                                           INT64_C(1000000000000000),
+                                                           INT64_C(10000000000000000),
+                                                           INT64_C(100000000000000000),
+                                                           INT64_C(1000000000000000000)};
 
 static int is_digit(uint8_t c)
 {
@@ -64,10 +61,11 @@ static const uint8_t *scan_exponent(const uint8_t *p, const uint8_t *end, int64_
 static int scale_up(uint64_t *magnitude, int64_t power, uint64_t limit)
 {
     TD_ASSERT(power >= 0);
-    if (power >= LIMIT_DECIMAL_DIGITS)
+    if (power > TD_DECIMAL_SCALE_MAX)
         return 0;
     uint64_t scaled;
-    if (__builtin_mul_overflow(*magnitude, POW10[power], &scaled) || scaled > limit)
+    if (__builtin_mul_overflow(*magnitude, (uint64_t)td_power_of_ten[power], &scaled) ||
+        scaled > limit)
         return 0;
     *magnitude = scaled;
     return 1;
@@ -196,14 +194,14 @@ td_result td_decimal_rescale(td_decimal value, uint8_t scale, int64_t *mantissa)
 {
     TD_ASSERT(scale <= TD_DECIMAL_SCALE_MAX);
     TD_ASSERT(value.scale <= scale);
-    int64_t factor = (int64_t)POW10[scale - value.scale];
+    int64_t factor = td_power_of_ten[scale - value.scale];
     return __builtin_mul_overflow(value.mantissa, factor, mantissa) ? TD_E_LIMIT : TD_OK;
 }
 
 td_decimal_wide td_decimal_widen(td_decimal value)
 {
     TD_ASSERT(value.scale <= TD_DECIMAL_SCALE_MAX);
-    int64_t factor = (int64_t)POW10[TD_DECIMAL_SCALE_MAX - value.scale];
+    int64_t factor = td_power_of_ten[TD_DECIMAL_SCALE_MAX - value.scale];
     int128 wide = (int128)value.mantissa * factor;
     return (td_decimal_wide){(uint64_t)wide, (uint64_t)(wide >> 64)};
 }
@@ -218,9 +216,9 @@ int td_decimal_compare(td_decimal a, td_decimal b)
     int128 left = a.mantissa;
     int128 right = b.mantissa;
     if (a.scale < b.scale)
-        left *= (int64_t)POW10[b.scale - a.scale];
+        left *= td_power_of_ten[b.scale - a.scale];
     else
-        right *= (int64_t)POW10[a.scale - b.scale];
+        right *= td_power_of_ten[a.scale - b.scale];
     return left < right ? -1 : left > right;
 }
 

@@ -23,6 +23,9 @@ enum {
     TD_DECIMAL_TEXT_BYTES = 24, /* sign, 19 digits, point, leading zero, NUL */
 };
 
+/* td_power_of_ten[n] is 10^n. */
+extern const int64_t td_power_of_ten[TD_DECIMAL_SCALE_MAX + 1];
+
 /* Parse the whole text: [-]digits[.digits][e[+-]digits]. Leading zeros are allowed. TD_E_INVALID
  * for any other text; TD_E_LIMIT if the value does not fit exactly in 64 bits and 18 places. err
  * may be NULL on hot paths. */

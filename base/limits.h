@@ -207,9 +207,6 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Nesting of a frame's JSON. Real frames have 5. */
 #define LIMIT_JSON_DEPTH 64u
 
-/* Digits of a decimal; 19 fit in 64 bits. */
-#define LIMIT_DECIMAL_DIGITS 19u
-
 /* Digits of a decimal that is kept as text because it exceeds 64 bits; the longest known have 23
  * (net values of leveraged tokens). */
 #define LIMIT_BIG_DECIMAL_DIGITS 38u

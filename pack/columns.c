@@ -1,6 +1,7 @@
 #include "pack/columns.h"
 
 #include "base/alloc.h"
+#include "base/decimal.h"
 
 void *state_array_grow(state_array *self, size_t channel, size_t size, int64_t *left)
 {
@@ -19,9 +20,9 @@ void *state_array_grow(state_array *self, size_t channel, size_t size, int64_t *
 int64_t column_align_far(int64_t value, int by)
 {
     if (by < 0)
-        return value / value_power[by > -VALUE_DIGITS_MAX ? -by : VALUE_DIGITS_MAX];
+        return value / td_power_of_ten[by > -VALUE_DIGITS_MAX ? -by : VALUE_DIGITS_MAX];
     const int up = by < VALUE_DIGITS_MAX ? by : VALUE_DIGITS_MAX;
-    return (int64_t)((uint64_t)value * (uint64_t)value_power[up]);
+    return (int64_t)((uint64_t)value * (uint64_t)td_power_of_ten[up]);
 }
 
 int64_t column_predict_elsewhere(const column_rule *by, const column_last *any, uint32_t frame,

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/decimal.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/row_table.h"
@@ -136,8 +137,8 @@ static void set_digits(draft *of, draft_number *n, scale_state *scale, unsigned 
     const unsigned known = scale->scale;
     const unsigned up = digits < known ? known - digits : 0;
     const int is_minimal = digits == 0 || n->value % 10 != 0;
-    if (up > 0 && (n->value > INT64_MAX / value_power[up] / 10 ||
-                   n->value < INT64_MIN / value_power[up] / 10)) {
+    if (up > 0 && (n->value > INT64_MAX / td_power_of_ten[up] / 10 ||
+                   n->value < INT64_MIN / td_power_of_ten[up] / 10)) {
         n->digits = (uint8_t)(DIGITS_ALONE + digits);
         n->scale = (uint8_t)digits;
         of->has_digits = 1;
@@ -153,7 +154,7 @@ static void set_digits(draft *of, draft_number *n, scale_state *scale, unsigned 
         *is_short ^= (uint8_t)is_other;
     }
     of->has_digits |= n->digits != DIGITS_AS_SCALE;
-    n->value *= value_power[up];
+    n->value *= td_power_of_ten[up];
     n->scale = scale->scale;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/decimal.h"
 #include "pack/value_text.h"
 
 void level_map_fini(level_map *self)
@@ -94,13 +95,13 @@ static void multiply(level_map *self, int64_t keys_by, int64_t values_by)
 
 void level_map_raise_keys(level_map *self, unsigned scale)
 {
-    multiply(self, value_power[scale - self->key_scale], 1);
+    multiply(self, td_power_of_ten[scale - self->key_scale], 1);
     self->key_scale = (uint8_t)scale;
 }
 
 void level_map_raise_values(level_map *self, unsigned scale)
 {
-    multiply(self, 1, value_power[scale - self->value_scale]);
+    multiply(self, 1, td_power_of_ten[scale - self->value_scale]);
     self->value_scale = (uint8_t)scale;
 }
 

@@ -1,26 +1,7 @@
 #include "pack/value_text.h"
 
 #include "base/attr.h"
-
-const int64_t value_power[VALUE_DIGITS_MAX + 1] = {1,
-                                                   10,
-                                                   100,
-                                                   1000,
-                                                   10000,
-                                                   100000,
-                                                   1000000,
-                                                   10000000,
-                                                   100000000,
-                                                   1000000000,
-                                                   10000000000,
-                                                   100000000000,
-                                                   1000000000000,
-                                                   10000000000000,
-                                                   100000000000000,
-                                                   1000000000000000,
-                                                   10000000000000000,
-                                                   100000000000000000,
-                                                   1000000000000000000};
+#include "base/decimal.h"
 
 static int is_digit(uint8_t c)
 {
@@ -53,7 +34,8 @@ static inline const uint8_t *scan_digits(const uint8_t *p, const uint8_t *end, u
         }
         const unsigned count = (unsigned)__builtin_ctzll(others) / 8;
         if (count > 0)
-            *sum = *sum * (uint64_t)value_power[count] + eight_digits(digits << (64 - count * 8));
+            *sum =
+                *sum * (uint64_t)td_power_of_ten[count] + eight_digits(digits << (64 - count * 8));
         return p + count;
     }
     for (; p < end && is_digit(*p); p++)
@@ -117,7 +99,7 @@ static unsigned count_digits(uint64_t number)
 {
     /* log10(2) is less than 1233 / 4096 */
     const unsigned least = (64 - (unsigned)__builtin_clzll(number | 1)) * 1233 >> 12;
-    return least > VALUE_DIGITS_MAX ? least : least + (number >= (uint64_t)value_power[least]);
+    return least > VALUE_DIGITS_MAX ? least : least + (number >= (uint64_t)td_power_of_ten[least]);
 }
 
 enum { EIGHT_DIGITS = 100000000 };
@@ -255,7 +237,7 @@ static uint8_t *put_digits(uint8_t *out, uint64_t value, unsigned count)
 
 uint8_t *value_print_time(uint8_t *out, int64_t ticks, unsigned digits)
 {
-    const int64_t unit = value_power[digits];
+    const int64_t unit = td_power_of_ten[digits];
     const int64_t seconds = ticks / unit - (ticks % unit < 0);
     const int64_t days = seconds / DAY_S - (seconds % DAY_S < 0);
     const uint64_t clock = (uint64_t)(seconds - days * DAY_S);
@@ -315,9 +297,9 @@ int value_read_time(td_bytes text, int64_t *ticks, unsigned *digits)
         return 0;
     const int clock = hour * 3600 + minute * 60 + second;
     const int64_t seconds = days_of(year, month, day) * DAY_S + clock;
-    if (seconds >= INT64_MAX / value_power[TIME_DIGITS_MAX] - 1 ||
-        seconds <= INT64_MIN / value_power[TIME_DIGITS_MAX] + 1)
+    if (seconds >= INT64_MAX / td_power_of_ten[TIME_DIGITS_MAX] - 1 ||
+        seconds <= INT64_MIN / td_power_of_ten[TIME_DIGITS_MAX] + 1)
         return 0;
-    *ticks = seconds * value_power[*digits] + fraction;
+    *ticks = seconds * td_power_of_ten[*digits] + fraction;
     return 1;
 }

@@ -13,9 +13,6 @@ enum {
     TIME_DIGITS_MAX = 9,
 };
 
-/* value_power[n] is 10^n. */
-extern const int64_t value_power[VALUE_DIGITS_MAX + 1];
-
 /* Read a decimal number, which value_print_number prints with the same digits: mantissa * 10^-scale
  * with `scale` digits after the point. 0: the text is no number, or is written in another way (a
  * leading zero, an exponent, more than 18 digits, a negative zero). */

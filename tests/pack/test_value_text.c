@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "base/decimal.h"
 #include "pack/value_text.h"
 
 /* Print a number with a point before its last `scale` digits. */
@@ -62,7 +63,7 @@ static void test_numbers(void **state)
         for (unsigned power = 0; power <= VALUE_DIGITS_MAX; power++)
             for (int64_t near = -2; near <= 2; near++)
                 for (int64_t times = -9; times <= 9; times++)
-                    check_number(times * (value_power[power] / 2) + near, scale);
+                    check_number(times * (td_power_of_ten[power] / 2) + near, scale);
     }
 }
 
