@@ -19,11 +19,34 @@
 #include "format/mcap_summary.h"
 #include "base/json/json_write.h"
 
-enum { NS_PER_S = 1000000000, KEY_BYTES = 1024, SCHEMAS_MAX = MSG_TYPE_COUNT + 2 };
+enum { NS_PER_S = 1000000000, TOPIC_BYTES = 1024 };
+enum { SCHEMAS_MAX = MSG_TYPE_COUNT + 2, NAME_BYTES = 96 };
+
+typedef struct member_name {
+    char text[NAME_BYTES];
+    size_t size;
+} member_name;
+
+/* A column as each message has it. */
+typedef struct mcap_column {
+    const export_column *column;
+    size_t index;          /* in the type's columns */
+    member_name name;      /* "price": */
+    member_name text_name; /* of a decimal's exact text: ,"price_text":" */
+} mcap_column;
+
+/* A schema, and how its type's rows are written. */
+typedef struct mcap_type {
+    const export_type *type;
+    mcap_column *columns;
+    size_t frame_count; /* columns of which the whole frame has one value come first, */
+    size_t count;       /* then, of book changes, those of which each level has one */
+} mcap_type;
 
 typedef struct topic_channel {
     char *key;         /* feed, topic and symbol */
     uint32_t sequence; /* sequence number of its last message */
+    uint16_t schema;
 } topic_channel;
 
 typedef struct mcap_writer {
@@ -32,40 +55,28 @@ typedef struct mcap_writer {
     chunk_packer *packer;
     sealed_chunk *sealed;
     mcap_summary summary;
-    td_buf chunk, metadata, text; /* text: the message that is being written */
-    json_writer json;             /* writes to text */
-    uint16_t message_id;          /* of the message in text; 0 if text is empty */
-    uint8_t *is_of_level;         /* by column of book changes: 1 if each level has its own value */
-    uint64_t bytes;               /* written to the file so far */
-    uint32_t crc;                 /* of these bytes */
-    const export_type *schemas[SCHEMAS_MAX];
+    td_buf chunk, metadata, key, text; /* text: the message that is being written */
+    json_writer json;                  /* writes to text */
+    uint16_t message_id;               /* of the message in text; 0 if text is empty */
+    uint64_t bytes;                    /* written to the file so far */
+    uint32_t crc;                      /* of these bytes */
+    mcap_type types[SCHEMAS_MAX];      /* by schema id - 1 */
     size_t schema_count;
     topic_channel *channels; /* by channel id - 1 */
     size_t channel_count;
     row_table by_key; /* indexes in channels */
 } mcap_writer;
 
-/* 1 if each level has its own value in this column; 0 if the whole frame has one value. */
-static int is_of_level(const export_column *column)
-{
-    msg_member member = msg_member_find(td_bytes_str(column->name));
-    return strcmp(column->name, "action") == 0 ||
-           (member != MEMBER_NONE && msg_struct_has(MSG_BOOK_CHANGE, member));
-}
-
 static void *open_mcap(const export_target *target)
 {
-    const export_type *books = &EXPORT_MESSAGE_TYPES[MSG_BOOK_CHANGE];
     mcap_writer *made = td_alloc_zero(1, sizeof *made);
     made->target = target;
     made->packer = chunk_packer_open();
     made->sealed = sealed_chunk_open();
     mcap_summary_init(&made->summary);
-    made->is_of_level = td_alloc_zero(books->column_count, sizeof *made->is_of_level);
-    for (size_t i = 0; i < books->column_count; i++)
-        made->is_of_level[i] = (uint8_t)is_of_level(&books->columns[i]);
     td_buf_init(&made->chunk, SIZE_MAX);
     td_buf_init(&made->metadata, SIZE_MAX);
+    td_buf_init(&made->key, SIZE_MAX);
     td_buf_init(&made->text, SIZE_MAX);
     return made;
 }
@@ -77,8 +88,11 @@ static void close_mcap(void *writer)
         return;
     for (size_t i = 0; i < self->channel_count; i++)
         td_free(self->channels[i].key);
+    for (size_t i = 0; i < self->schema_count; i++)
+        td_free(self->types[i].columns);
     td_buf_fini(&self->chunk);
     td_buf_fini(&self->metadata);
+    td_buf_fini(&self->key);
     td_buf_fini(&self->text);
     row_table_fini(&self->by_key);
     td_free(self->channels);
@@ -86,7 +100,6 @@ static void close_mcap(void *writer)
     chunk_packer_close(self->packer);
     sealed_chunk_close(self->sealed);
     export_file_abandon(self->file);
-    td_free(self->is_of_level);
     td_free(self);
 }
 
@@ -95,6 +108,43 @@ static void close_mcap(void *writer)
 static int has_levels(const export_type *type)
 {
     return type == &EXPORT_MESSAGE_TYPES[MSG_BOOK_CHANGE];
+}
+
+/* 1 if each level has its own value in this column. */
+static int is_of_level(const export_type *type, const export_column *column)
+{
+    msg_member member = msg_member_find(td_bytes_str(column->name));
+    return has_levels(type) && (strcmp(column->name, "action") == 0 ||
+                                (member != MEMBER_NONE && msg_struct_has(MSG_BOOK_CHANGE, member)));
+}
+
+static td_bytes name_bytes(const member_name *name)
+{
+    return td_bytes_of(name->text, name->size);
+}
+
+static void add_columns_of(mcap_type *to, int of_levels)
+{
+    for (size_t i = 0; i < to->type->column_count; i++) {
+        const export_column *column = &to->type->columns[i];
+        if (is_of_level(to->type, column) != of_levels)
+            continue;
+        mcap_column *made = &to->columns[to->count++];
+        *made = (mcap_column){.column = column, .index = i};
+        TD_ASSERT(strlen(column->name) < LIMIT_NAME_BYTES);
+        made->name.size = (size_t)snprintf(made->name.text, NAME_BYTES, "\"%s\":", column->name);
+        made->text_name.size =
+            (size_t)snprintf(made->text_name.text, NAME_BYTES, ",\"%s_text\":\"", column->name);
+    }
+}
+
+static void init_type(mcap_type *out, const export_type *type)
+{
+    *out = (mcap_type){.type = type};
+    out->columns = td_alloc_zero(type->column_count, sizeof *out->columns);
+    add_columns_of(out, 0);
+    out->frame_count = out->count;
+    add_columns_of(out, 1);
 }
 
 static void add_property(json_writer *json, const char *name, const char *type)
@@ -110,14 +160,12 @@ static void add_property(json_writer *json, const char *name, const char *type)
     json_write_object_end(json);
 }
 
-static void add_columns(json_writer *json, const export_type *type, int of_levels)
+static void add_columns(json_writer *json, const mcap_column *columns, size_t count)
 {
-    for (size_t i = 0; i < type->column_count; i++) {
-        const export_column *column = &type->columns[i];
+    for (size_t i = 0; i < count; i++) {
+        const export_column *column = columns[i].column;
         char text_name[LIMIT_NAME_BYTES];
         (void)snprintf(text_name, sizeof text_name, "%s_text", column->name);
-        if (has_levels(type) && is_of_level(column) != of_levels)
-            continue;
         add_property(json, column->name,
                      column->type == VALUE_DECIMAL   ? "number"
                      : column->type == VALUE_INTEGER ? "integer"
@@ -129,7 +177,7 @@ static void add_columns(json_writer *json, const export_type *type, int of_level
     }
 }
 
-static void write_schema(td_buf *out, const export_type *type)
+static void write_schema(td_buf *out, const mcap_type *of)
 {
     json_writer json;
     json_write_begin(&json, out);
@@ -140,14 +188,14 @@ static void write_schema(td_buf *out, const export_type *type)
     add_property(&json, "ts_exch", "object");
     add_property(&json, "flags", "integer");
     add_property(&json, "suspect", "boolean");
-    add_columns(&json, type, 0);
-    if (has_levels(type)) {
+    add_columns(&json, of->columns, of->frame_count);
+    if (has_levels(of->type)) {
         json_write_member_object_begin(&json, "levels");
         json_write_member_text(&json, "type", "array");
         json_write_member_object_begin(&json, "items");
         json_write_member_text(&json, "type", "object");
         json_write_member_object_begin(&json, "properties");
-        add_columns(&json, type, 1);
+        add_columns(&json, of->columns + of->frame_count, of->count - of->frame_count);
         json_write_object_end(&json);
         json_write_object_end(&json);
         json_write_object_end(&json);
@@ -180,13 +228,14 @@ static uint16_t schema_of(mcap_writer *self, const export_type *type)
 {
     char name[LIMIT_NAME_BYTES];
     for (size_t i = 0; i < self->schema_count; i++)
-        if (self->schemas[i] == type)
+        if (self->types[i].type == type)
             return (uint16_t)(i + 1);
     TD_ASSERT(self->schema_count < SCHEMAS_MAX);
-    self->schemas[self->schema_count++] = type;
+    mcap_type *made = &self->types[self->schema_count++];
+    init_type(made, type);
     schema_name(type, name);
     td_buf_clear(&self->text);
-    write_schema(&self->text, type);
+    write_schema(&self->text, made);
     const mcap_schema schema = {.id = (uint16_t)self->schema_count,
                                 .name = td_bytes_str(name),
                                 .encoding = td_bytes_str("jsonschema"),
@@ -198,30 +247,31 @@ static uint16_t schema_of(mcap_writer *self, const export_type *type)
 
 /* ---- channels ---- */
 
-/* The id of the channel with this key, or 0. */
-static uint16_t find_channel(const mcap_writer *self, const char *key)
+/* The id of the channel with the key in `key`, or 0. */
+static uint16_t find_channel(const mcap_writer *self, uint64_t hash)
 {
-    row_probe at = row_probe_of(td_xxh64(key, strlen(key)));
+    row_probe at = row_probe_of(hash);
     while (row_table_next(&self->by_key, &at))
-        if (strcmp(self->channels[at.row].key, key) == 0)
+        if (td_bytes_is(td_buf_view(&self->key), self->channels[at.row].key))
             return (uint16_t)(at.row + 1);
     return 0;
 }
 
 /* Adds a channel. The caller has put its metadata into `metadata`. */
-static td_result add_channel(mcap_writer *self, const char *key, const export_type *type,
-                             const char *name, uint16_t *id, td_err *err)
+static td_result add_channel(mcap_writer *self, uint64_t hash, const export_type *type,
+                             td_bytes name, uint16_t *id, td_err *err)
 {
     if (self->channel_count == UINT16_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %u channels in a file", UINT16_MAX);
     uint16_t schema = schema_of(self, type);
-    row_table_put(&self->by_key, td_xxh64(key, strlen(key)), self->channel_count);
+    row_table_put(&self->by_key, hash, self->channel_count);
     self->channels = td_array_grow(self->channels, self->channel_count, sizeof *self->channels);
-    self->channels[self->channel_count++] = (topic_channel){.key = td_strdup(key)};
+    self->channels[self->channel_count++] = (topic_channel){
+        .key = td_strndup((const char *)self->key.data, self->key.size), .schema = schema};
     *id = (uint16_t)self->channel_count;
     const mcap_channel channel = {.id = *id,
                                   .schema_id = schema,
-                                  .topic = td_bytes_str(name),
+                                  .topic = name,
                                   .message_encoding = td_bytes_str("json"),
                                   .metadata = {td_buf_view(&self->metadata)}};
     size_t before = self->chunk.size;
@@ -239,11 +289,16 @@ static void add_metadata(mcap_writer *self, const char *key, const char *value)
 static td_result channel_of(mcap_writer *self, const export_source *source, td_bytes topic,
                             uint16_t *id, td_err *err)
 {
-    char key[KEY_BYTES], name[KEY_BYTES];
-    (void)snprintf(key, sizeof key, "%s %.*s %s",
-                   source->feed == NULL ? source->exchange : source->feed, (int)topic.size,
-                   (const char *)topic.data, source->symbol);
-    *id = find_channel(self, key);
+    const char *feed = source->feed == NULL ? source->exchange : source->feed;
+    char name[TOPIC_BYTES];
+    td_buf_clear(&self->key);
+    td_buf_add(&self->key, feed, strlen(feed));
+    td_buf_add(&self->key, " ", 1);
+    td_buf_add(&self->key, topic.data, topic.size);
+    td_buf_add(&self->key, " ", 1);
+    td_buf_add(&self->key, source->symbol, strlen(source->symbol));
+    const uint64_t hash = td_xxh64(self->key.data, self->key.size);
+    *id = find_channel(self, hash);
     if (*id != 0)
         return TD_OK;
     (void)snprintf(name, sizeof name, "%.*s%s%s", (int)topic.size, (const char *)topic.data,
@@ -253,17 +308,16 @@ static td_result channel_of(mcap_writer *self, const export_source *source, td_b
     add_metadata(self, "feed", source->feed);
     add_metadata(self, "family", source->family == NULL ? "" : source->family->name);
     add_metadata(self, "symbol", source->symbol);
-    return add_channel(self, key, source->type, name, id, err);
+    return add_channel(self, hash, source->type, td_bytes_str(name), id, err);
 }
 
 /* ---- the file ---- */
 
 static td_result put_bytes(mcap_writer *self, td_bytes bytes, td_err *err)
 {
-    td_buf_add(export_file_buf(self->file), bytes.data, bytes.size);
     self->crc = td_crc32(self->crc, bytes.data, bytes.size);
     self->bytes += bytes.size;
-    return export_file_flush(self->file, err);
+    return export_file_write(self->file, bytes, err);
 }
 
 static td_result begin_file(mcap_writer *self, td_err *err)
@@ -292,77 +346,92 @@ static td_result end_chunk(mcap_writer *self, td_err *err)
 
 /* ---- messages ---- */
 
-static void write_time(json_writer *json, const char *name, uint64_t ns)
+static void write_time(json_writer *json, td_bytes name, uint64_t ns)
 {
-    json_write_member_object_begin(json, name);
-    json_write_member_u64(json, "sec", ns / NS_PER_S);
-    json_write_member_u64(json, "nsec", ns % NS_PER_S);
+    json_write_raw_key(json, name);
+    json_write_object_begin(json);
+    json_write_raw_key(json, JSON_NAME("sec"));
+    json_write_u64(json, ns / NS_PER_S);
+    json_write_raw_key(json, JSON_NAME("nsec"));
+    json_write_u64(json, ns % NS_PER_S);
     json_write_object_end(json);
 }
 
-/* Writes a decimal twice: as a number for viewers, and as exact text. */
-static void write_decimal(json_writer *json, const char *name, td_bytes text)
+/* Writes a decimal twice: as a number for viewers, and as exact text. Copies of a fixed size need
+ * no call. */
+static void write_decimal(json_writer *json, const mcap_column *column, td_decimal value)
 {
-    static const char SUFFIX[] = "_text";
-    char text_name[LIMIT_NAME_BYTES];
-    size_t size = strlen(name);
-    TD_ASSERT(size + sizeof SUFFIX <= sizeof text_name);
-    memcpy(text_name, name, size + 1);
-    memcpy(text_name + size, SUFFIX, sizeof SUFFIX);
-    json_write_key(json, name);
-    json_write_raw(json, text);
-    json_write_member_bytes(json, text_name, text);
+    char number[TD_DECIMAL_TEXT_BYTES];
+    char text[2 * NAME_BYTES + 2 * TD_DECIMAL_TEXT_BYTES];
+    const size_t number_bytes = td_decimal_format(value, number);
+    size_t size = column->name.size;
+    memcpy(text, column->name.text, NAME_BYTES);
+    memcpy(text + size, number, sizeof number);
+    size += number_bytes;
+    memcpy(text + size, column->text_name.text, NAME_BYTES);
+    size += column->text_name.size;
+    memcpy(text + size, number, sizeof number);
+    size += number_bytes;
+    text[size++] = '"';
+    json_write_raw_members(json, td_bytes_of(text, size));
 }
 
-static void write_value(json_writer *json, const export_column *column, const msg_value *value)
+static void write_value(json_writer *json, const mcap_column *column, const msg_value *value)
 {
+    const td_bytes name = name_bytes(&column->name);
     char text[ROW_TEXT_BYTES];
     switch (value->type) {
     case VALUE_ABSENT:
         return;
+    case VALUE_DECIMAL:
+        write_decimal(json, column, value->as.decimal);
+        return;
+    case VALUE_BIG_DECIMAL:
+        json_write_raw_key(json, name);
+        json_write_raw(json, value->as.text);
+        json_write_raw_key(json, td_bytes_of(column->text_name.text + 1, /* without , and " */
+                                             column->text_name.size - 2));
+        json_write_bytes(json, value->as.text);
+        return;
+    case VALUE_TIME_NS:
+        write_time(json, name, value->as.time_ns);
+        return;
     case VALUE_TEXT:
     case VALUE_JSON:
     case VALUE_SIDE:
-        json_write_member_bytes(json, column->name, row_value_text(value, text));
-        return;
-    case VALUE_DECIMAL:
-    case VALUE_BIG_DECIMAL:
-        write_decimal(json, column->name, row_value_text(value, text));
-        return;
     case VALUE_INTEGER:
-        json_write_member_i64(json, column->name, value->as.integer);
-        return;
     case VALUE_BOOL:
-        json_write_member_bool(json, column->name, value->as.is_true);
-        return;
-    case VALUE_TIME_NS:
-        write_time(json, column->name, value->as.time_ns);
-        return;
+        break;
     }
+    json_write_raw_key(json, name);
+    if (value->type == VALUE_INTEGER || value->type == VALUE_BOOL)
+        json_write_raw(json, row_value_text(value, text));
+    else
+        json_write_bytes(json, row_value_text(value, text));
 }
 
-static void write_columns(mcap_writer *self, const export_type *type, const export_row *row,
-                          int of_levels)
+static void write_columns(json_writer *json, const export_row *row, const mcap_column *columns,
+                          size_t count)
 {
-    for (size_t i = 0; i < type->column_count; i++)
-        if (row->values[i].type != VALUE_ABSENT &&
-            (!has_levels(type) || self->is_of_level[i] == of_levels))
-            write_value(&self->json, &type->columns[i], &row->values[i]);
+    for (size_t i = 0; i < count; i++)
+        write_value(json, &columns[i], &row->values[columns[i].index]);
 }
 
-static void begin_message(mcap_writer *self, const export_source *source, const export_row *row)
+static void begin_message(mcap_writer *self, const mcap_type *type, const export_row *row)
 {
     json_writer *json = &self->json;
     td_buf_clear(&self->text);
     json_write_begin(json, &self->text);
     json_write_object_begin(json);
-    write_time(json, "ts_recv", row->recv_ns);
+    write_time(json, JSON_NAME("ts_recv"), row->recv_ns);
     if (row->exchange_ns != 0)
-        write_time(json, "ts_exch", row->exchange_ns);
-    json_write_member_u64(json, "flags", row->flags | (has_levels(source->type) ? 1U : 0U));
-    json_write_member_bool(json, "suspect", row->is_suspect);
-    write_columns(self, source->type, row, 0);
-    if (has_levels(source->type))
+        write_time(json, JSON_NAME("ts_exch"), row->exchange_ns);
+    json_write_raw_key(json, JSON_NAME("flags"));
+    json_write_u64(json, row->flags | (has_levels(type->type) ? 1U : 0U));
+    json_write_raw_key(json, JSON_NAME("suspect"));
+    json_write_bool(json, row->is_suspect);
+    write_columns(json, row, type->columns, type->frame_count);
+    if (has_levels(type->type))
         json_write_member_array_begin(json, "levels");
 }
 
@@ -399,12 +468,14 @@ static td_result add_row(void *writer, const export_source *source, const export
             rc = channel_of(self, source, topic, &id, err);
         if (rc != TD_OK)
             return rc;
-        begin_message(self, source, row);
+        begin_message(self, &self->types[self->channels[id - 1].schema - 1], row);
     }
     self->message_id = id;
     if (has_levels(source->type)) {
+        const mcap_type *type = &self->types[self->channels[id - 1].schema - 1];
         json_write_object_begin(&self->json);
-        write_columns(self, source->type, row, 1);
+        write_columns(&self->json, row, type->columns + type->frame_count,
+                      type->count - type->frame_count);
         json_write_object_end(&self->json);
         if ((row->flags & ROW_LAST_OF_FRAME) == 0)
             return TD_OK;
