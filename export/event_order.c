@@ -269,7 +269,8 @@ static const hft_event *top_row(const piece_merge *merge)
 static td_result drop_top(event_order *order, piece_merge *merge, td_err *err)
 {
     piece_reader *reader = &merge->pieces[merge->heap[0]];
-    reader->at++;
+    if (++reader->at < reader->count && merge->heap_count == 1)
+        return TD_OK; /* a day of one piece, as most */
     td_result rc = fill(order, reader, err);
     if (rc == TD_EOF) {
         merge->heap[0] = merge->heap[--merge->heap_count];

@@ -13,10 +13,10 @@
 enum {
     MEMBER_BYTES = 128 << 10, /* text is compressed, to a gzip member, at this size */
     GZIP_LEVEL = 1,
-    WRITE_BYTES = 64 << 10,       /* plain text, or `packed`, is written to the file at this size */
+    WRITE_BYTES = 64 << 10, /* plain text, or `packed`, is written to the file at this size */
     BUFFER_KEPT_BYTES = 256 << 10, /* plain text's buffer is freed if a line made it larger */
-    READ_BYTES = 1 << 20,         /* bytes read at a time to hash a file */
-    BUFFER_BYTES_MAX = 256 << 20, /* the largest frame as text, with some reserve */
+    READ_BYTES = 1 << 20,          /* bytes read at a time to hash a file */
+    BUFFER_BYTES_MAX = 256 << 20,  /* the largest frame as text, with some reserve */
 };
 
 struct export_file {

@@ -39,13 +39,18 @@ static int is_number(td_bytes text)
 
 const char *export_cell_refusal(td_bytes text)
 {
-    for (size_t at = 0, size; at < text.size; at += size) {
+    for (size_t at = 0, size = 1; at < text.size; at += size) {
+        const uint8_t byte = text.data[at];
+        if (byte > 0x20 && byte < 0x7f && byte != ',' && byte != '"') {
+            size = 1; /* nearly all */
+            continue;
+        }
         size = td_utf8_bytes(text.data + at, text.size - at);
         if (size == 0)
             return "it is not UTF-8";
         if (td_utf8_is_control(td_utf8_code(text.data + at, size)))
             return "it has a control character";
-        if (text.data[at] == ',' || text.data[at] == '"')
+        if (byte == ',' || byte == '"')
             return "it has a comma or a quotation mark, and cells have no quotes";
     }
     uint8_t first = text.size > 0 ? text.data[0] : 0;

@@ -175,7 +175,7 @@ static void add_line(csv_writer *csv, const export_type *type, const msg_value t
 {
     const uint8_t *from = csv->line.data;
     const size_t first = to->size;
-    size_t copied = 0;            /* bytes of `from` up to the first cell that is still to be copied */
+    size_t copied = 0; /* bytes of `from` up to the first cell that is still to be copied */
     size_t end = csv->head_bytes; /* of the cell before, in `from` */
     size_t shift = 0;             /* wraps around if the line has become shorter */
     for (size_t i = 0; i < csv->count; i++) {
