@@ -35,13 +35,11 @@ void held_rows_fini(held_rows *rows)
     td_free(rows->columns);
 }
 
-void held_rows_clear(held_rows *rows, size_t buffer_max)
+void held_rows_clear(held_rows *rows)
 {
     memset(rows->columns, 0, rows->column_count * sizeof *rows->columns);
     rows->row_count = 0;
-    td_buf_clear(&rows->buf);
-    if (rows->buf.capacity > buffer_max)
-        td_buf_fini(&rows->buf);
+    td_buf_fini(&rows->buf);
 }
 
 /* ---- values ---- */

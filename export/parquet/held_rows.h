@@ -80,7 +80,7 @@ TD_NEVER_NULL held_run *held_rows_runs(const held_rows *rows);
 /* The bytes of a run of the kind HELD_BYTES. */
 td_bytes held_rows_bytes(const held_rows *rows, const held_run *run);
 
-/* Removes all rows. Keeps the buffer unless a huge row made it larger than buffer_max. */
-void held_rows_clear(held_rows *rows, size_t buffer_max);
+/* Removes all rows, and frees the buffer: of thousands of files, most have few rows at a time. */
+void held_rows_clear(held_rows *rows);
 
 #endif

@@ -399,8 +399,8 @@ static size_t add_plain(const column_chunk *chunk, td_buf *to, td_bytes value)
 static td_bytes dictionary_entry(const column_chunk *chunk, size_t index)
 {
     const uint8_t *bytes = chunk->dictionary.data + chunk->entries[index];
-    size_t size = chunk->kind->type == TYPE_BYTE_ARRAY ? td_le32(bytes - LENGTH_BYTES)
-                                                       : sizeof(double);
+    size_t size =
+        chunk->kind->type == TYPE_BYTE_ARRAY ? td_le32(bytes - LENGTH_BYTES) : sizeof(double);
     return td_bytes_of(bytes, size);
 }
 
@@ -467,28 +467,6 @@ static void add_bytes(column_chunk *chunk, td_bytes value, size_t count)
     }
 }
 
-static const int64_t POWERS[TD_DECIMAL_SCALE_MAX + 1] = {
-    1,
-    10,
-    100,
-    1000,
-    10000,
-    100000,
-    1000000,
-    10000000,
-    100000000,
-    1000000000,
-    10000000000,
-    100000000000,
-    1000000000000,
-    10000000000000,
-    100000000000000,
-    1000000000000000,
-    10000000000000000,
-    100000000000000000,
-    1000000000000000000,
-};
-
 /* Writes the number as big-endian. */
 static void write_wide(uint8_t bytes[WIDE_BYTES], int128 value)
 {
@@ -516,7 +494,7 @@ static void add_number(column_chunk *chunk, td_decimal value, size_t count)
         add_numbers(chunk, mantissa, count);
         return;
     }
-    write_wide(bytes, (int128)value.mantissa * POWERS[scale - value.scale]);
+    write_wide(bytes, (int128)value.mantissa * td_power_of_ten[scale - value.scale]);
     add_bytes(chunk, td_bytes_of(bytes, sizeof bytes), count);
 }
 
@@ -571,12 +549,11 @@ static td_result refuse(const parquet_column *column, const char *text, size_t s
                       (int)size, text, KINDS[column->kind].detail, column->scale);
 }
 
-/* The end of mantissas with at most 18 digits, which fit in an INT64 column. Every int64_t fits in
- * a 128-bit column, also with 18 decimal places. */
-static const int64_t MANTISSA_END = INT64_C(1000000000000000000);
-
+/* Mantissas with at most 18 digits fit in an INT64 column. Every int64_t fits in a 128-bit column,
+ * also with 18 decimal places. */
 static int is_fit(const parquet_column *column, td_decimal value)
 {
+    const int64_t end = td_power_of_ten[TD_DECIMAL_SCALE_MAX];
     int64_t mantissa;
     if (column->kind == PARQUET_F64)
         return 1;
@@ -584,8 +561,8 @@ static int is_fit(const parquet_column *column, td_decimal value)
         value = td_decimal_shortest(value);
     if (value.scale > column->scale || column->kind == PARQUET_DECIMAL_128)
         return value.scale <= column->scale;
-    return td_decimal_rescale(value, column->scale, &mantissa) == TD_OK &&
-           mantissa < MANTISSA_END && mantissa > -MANTISSA_END;
+    return td_decimal_rescale(value, column->scale, &mantissa) == TD_OK && mantissa < end &&
+           mantissa > -end;
 }
 
 static td_result put_changed(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
@@ -612,7 +589,8 @@ td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_byte
 {
     const parquet_column *to = &writer->schema->columns[column];
     uint8_t bytes[WIDE_BYTES];
-    uint128 end = 1; /* 10^38, the end of a 128-bit column's values */
+    /* 10^38, the end of a 128-bit column's values */
+    const uint128 end = (uint128)td_power_of_ten[18] * (uint128)td_power_of_ten[18] * 100;
     uint128 value = 0;
     int is_negative = text.size > 0 && text.data[0] == '-';
     size_t places = 0;
@@ -626,8 +604,6 @@ td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_byte
         held_rows_put_bytes(&writer->held, column, td_bytes_of(bytes, sizeof nearest));
         return TD_OK;
     }
-    for (unsigned i = 0; i < KINDS[PARQUET_DECIMAL_128].detail; i++)
-        end *= 10;
     int fits = to->kind == PARQUET_DECIMAL_128;
     for (size_t i = (size_t)is_negative; fits && i < text.size; i++) {
         if (text.data[i] == '.') {
@@ -816,7 +792,7 @@ static td_result end_group(parquet_writer *writer, td_err *err)
     thrift_end(&to);
     writer->rows += row_count;
     writer->group_count++;
-    held_rows_clear(&writer->held, 2 * (size_t)PARQUET_GROUP_BYTES);
+    held_rows_clear(&writer->held);
     return rc;
 }
 

@@ -10,8 +10,6 @@
 #include "base/random.h"
 #include "export/parquet/held_rows.h"
 
-enum { BUFFER_MAX = 1 << 20 };
-
 /* A value as text: "" is null, "=" begins bytes, anything else is a number. */
 static void put(held_rows *rows, size_t column, const char *value)
 {
@@ -58,7 +56,7 @@ static void check_column(held_rows *rows, const char *const *values, size_t coun
         check_value(rows, &runs[run], values[i]);
     }
     td_free(runs);
-    held_rows_clear(rows, BUFFER_MAX);
+    held_rows_clear(rows);
 }
 
 #define CHECK(rows, want_runs, ...)                                                                \
@@ -121,7 +119,7 @@ static void test_columns(void **state)
             run = end;
         }
         td_free(runs);
-        held_rows_clear(&rows, BUFFER_MAX);
+        held_rows_clear(&rows);
     }
     held_rows_fini(&rows);
 }
@@ -139,13 +137,13 @@ static void test_memory(void **state)
         held_rows_end_row(&rows);
     }
     assert_in_range(rows.buf.size, 0, ROWS * (ROW_BYTES + 1) + 100);
-    held_rows_clear(&rows, BUFFER_MAX);
+    held_rows_clear(&rows);
     uint8_t *huge = td_alloc_zero(HUGE_BYTES, 1);
     held_rows_put_bytes(&rows, 0, td_bytes_of(huge, HUGE_BYTES));
     held_rows_put_null(&rows, 1);
     held_rows_end_row(&rows);
     td_free(huge);
-    held_rows_clear(&rows, BUFFER_MAX);
+    held_rows_clear(&rows);
     assert_int_equal(rows.buf.capacity, 0);
     held_rows_fini(&rows);
 }
