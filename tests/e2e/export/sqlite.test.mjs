@@ -145,3 +145,62 @@ test("tables mark gaps, untrusted books and undecodable frames", async (t) => {
     ]
   );
 });
+
+test("a member that a family's trades lack is NULL after a trade that has it", async (t) => {
+  const dir = temporary(t),
+    archive = path.join(dir, "tape"),
+    out = path.join(dir, "out");
+  const AT_S = 1_790_000_000,
+    MS = AT_S * 1000;
+  const bybit = (i) => ({
+    topic: "publicTrade.BTCUSDT",
+    type: "snapshot",
+    ts: MS,
+    data: [
+      { T: MS, s: "BTCUSDT", S: "Buy", v: "1", p: "10.5", L: "PlusTick", i: `t${i}`, BT: false },
+    ],
+  });
+  const of = { e: "aggTrade", E: MS, s: "BTCUSDT", p: "10.50", q: "2", T: MS, m: true };
+  const binance = (i) => ({
+    stream: "btcusdt@aggTrade",
+    data: { ...of, a: 900 + i, f: 1000 + i, l: 1000 + i },
+  });
+  // The feeds' trades alternate.
+  for (const [k, [family, frame]] of [
+    ["v5-linear", bybit],
+    ["binance-usdm", binance],
+  ].entries()) {
+    const at = (i) => AT_S + 1 + 2 * i + k;
+    const lines = [
+      { t: "header", format: 2, exchange: "TEST" },
+      { t: "connect", conn: "A", ts: AT_S, addr: "wss://a.example/" },
+      ...[0, 1, 2].map((i) => ({
+        t: "recv",
+        conn: "A",
+        ts: at(i),
+        data: JSON.stringify(frame(i)),
+      })),
+    ];
+    const file = path.join(dir, family);
+    fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
+    await tapedeck(t, [
+      ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file],
+    ]);
+  }
+  await tapedeck(t, exporting(archive, out));
+  const rows = JSON.parse(
+    await python(
+      "tests/export/sqlite_rows.py",
+      path.join(out, "sqlite/messages_2026-09-21.sqlite"),
+      "trades"
+    )
+  );
+  assert.deepEqual(
+    rows.map((row) => [row.feed, row.tick_direction, row.is_block_trade, row.first_trade_id]),
+    [0, 1, 2].flatMap((i) => [
+      ["v5-linear", "PlusTick", 0, null],
+      ["binance-usdm", null, null, `${1000 + i}`],
+    ])
+  );
+  assert.deepEqual(await compared(out, "2026-09-21"), { trades: 6 });
+});
