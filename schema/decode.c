@@ -16,6 +16,7 @@ struct decoder {
     json_parser *parser;
     classifier *classifier;
     plan_cache plans;
+    decode_memory memory;
     fast_decoder fast;
     row_decoder rows;
     uint64_t slow_count;
@@ -42,52 +43,12 @@ void decoder_close(decoder *d)
     plan_cache_fini(&d->plans);
     json_parser_close(d->parser);
     classifier_close(d->classifier);
-    fast_decoder_fini(&d->fast);
+    decode_memory_fini(&d->memory);
     row_decoder_fini(&d->rows);
     inflater_close(d->inflater);
     td_buf_fini(&d->named);
     td_buf_fini(&d->spelled);
     td_free(d);
-}
-
-/* ---- from the record of a book or trade frame to its plain struct ---- */
-
-static void fill_levels(fast_decoder *fast, int has_rpi, message *m)
-{
-    const msg_record record = m->record;
-    for (size_t i = 0; i < record.item_count; i++) {
-        td_array_ensure((void **)&fast->levels, &fast->level_capacity, i, sizeof *fast->levels);
-        td_array_ensure((void **)&fast->rpi_sizes, &fast->rpi_capacity, i, sizeof *fast->rpi_sizes);
-        int is_whole = msg_level_of(&record.items[i], &fast->levels[i], &fast->rpi_sizes[i]);
-        TD_ASSERT(is_whole); /* cannot fail: decode_rows() checked the sums */
-    }
-    m->book =
-        (msg_book){record.head, fast->levels, record.item_count, has_rpi ? fast->rpi_sizes : NULL};
-}
-
-static void fill_trades(fast_decoder *fast, message *m)
-{
-    const msg_record record = m->record;
-    for (size_t i = 0; i < record.item_count; i++) {
-        td_array_ensure((void **)&fast->trades, &fast->trade_capacity, i, sizeof *fast->trades);
-        fast->trades[i] = msg_trade_of(&record.items[i], record.head.symbol);
-    }
-    m->trades = (msg_trades){record.head, fast->trades, record.item_count};
-}
-
-/* The plain struct has some of the record's values: remove these from the record, which the decoder
- * owns. */
-static void drop_struct_values(const msg_record *record)
-{
-    msg_item *items = (msg_item *)record->items;
-    for (size_t i = 0; i < record->item_count; i++) {
-        msg_value *values = (msg_value *)items[i].values;
-        size_t kept = 0;
-        for (size_t k = 0; k < items[i].value_count; k++)
-            if (!msg_struct_has(record->head.type, values[k].member))
-                values[kept++] = values[k];
-        items[i].value_count = kept;
-    }
 }
 
 static int refuse(decode_error *why, decode_reason reason)
@@ -224,27 +185,12 @@ static int refuse_compressed(td_bytes frame, td_result rc, decode_error *why)
     return refuse(why, rc == TD_E_LIMIT ? DECODE_LIMIT : DECODE_NOT_INFLATED);
 }
 
-/* Set the time of a frame whose number is its time. */
-static void note_time(const decode_plan *p, msg_head *head)
-{
-    uint8_t *has;
-    const int64_t *number = msg_head_place(head, p->row->time_member, &has);
-    if (number != NULL && *has && *number > 0 &&
-        (uint64_t)*number <= UINT64_MAX / p->number_unit_ns)
-        head->exchange_ns = (uint64_t)*number * p->number_unit_ns;
-}
-
 /* Decode a frame on the fast path, if it can read it. */
-static int try_fast(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
-                    message *out)
+static int try_fast(decoder *d, decode_plan *p, const topic_match *topic, td_bytes frame,
+                    decode_path path, message *out)
 {
-    decode_plan *p = plan_cache_get(&d->plans, topic->row);
-    d->fast.wants_whole = path == DECODE_PATH_WHOLE;
-    if (path == DECODE_PATH_ROWS || !p->is_fast || !decode_fast(&d->fast, p, topic, frame, out))
-        return 0;
-    if (TD_UNLIKELY(p->number_unit_ns != 0))
-        note_time(p, &out->head);
-    return 1;
+    return path != DECODE_PATH_ROWS && p->is_fast &&
+           decode_fast(&d->fast, &d->memory, p, topic, frame, path == DECODE_PATH_WHOLE, out);
 }
 
 /* decoder_decode() for an uncompressed frame. */
@@ -252,32 +198,12 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
                         message *out, decode_error *why)
 {
     decode_plan *p = plan_cache_get(&d->plans, topic->row);
-    msg_type type = topic->row->type;
-    int is_struct = type == MSG_BOOK_CHANGE || type == MSG_TRADE;
     /* If the fast path refuses a frame, decode_rows() decodes it or reports the error. */
-    if (try_fast(d, topic, frame, path, out))
+    if (try_fast(d, p, topic, frame, path, out))
         return 1;
     d->slow_count += path != DECODE_PATH_ROWS;
-    if (!decode_rows(&d->rows, d->parser, p, topic, frame, out, why)) {
-        TD_ASSERT(why->reason != DECODE_OK);
-        return 0;
-    }
-    if (TD_UNLIKELY(p->number_unit_ns != 0))
-        note_time(p, &out->head);
-    if (!is_struct)
-        return 1;
-    const msg_record record = out->record;
-    TD_ASSERT(!message_is_record(out));
-    if (type == MSG_TRADE)
-        fill_trades(&d->fast, out);
-    else
-        fill_levels(&d->fast, p->has_rpi, out);
-    if (path == DECODE_PATH_FAST)
-        return 1;
-    drop_struct_values(&record);
-    d->fast.extra = (msg_extra){record.values, record.value_count, record.items};
-    out->extra = &d->fast.extra;
-    return 1;
+    return decode_rows(&d->rows, d->parser, &d->memory, p, topic, frame, path != DECODE_PATH_FAST,
+                       out, why);
 }
 
 /* decoder_decode() for frames that are compressed, bare, lists, or of unknown topics. It is apart
@@ -292,7 +218,8 @@ static __attribute__((noinline)) int decode_other(decoder *d, const topic_match 
         return refuse_compressed(whole, rc, why);
     if (topic->row == NULL)
         return refuse_unknown(d, topic, frame, why);
-    if (topic->row->list != NULL && frame.size > 0 && try_fast(d, topic, frame, path, out))
+    if (topic->row->list != NULL && frame.size > 0 &&
+        try_fast(d, plan_cache_get(&d->plans, topic->row), topic, frame, path, out))
         return 1;
     const uint8_t *given = frame.data;
     read_form(d, topic, &frame);

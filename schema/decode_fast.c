@@ -151,29 +151,21 @@ typedef struct fast_frame fast_frame;
 typedef const uint8_t *fast_entry(fast_frame *h, const uint8_t *p, const items_row *items);
 
 struct fast_frame {
+    decode_frame f;
     fast_decoder *d;
-    decode_plan *p;
-    const topic_match *topic;
     const uint8_t *end; /* end of the frame's text */
     fast_entry *entry;
     const plan_node *node; /* with the entries that are read */
-    msg_head head;
     cached_topic *own;     /* the topic, to compare with the frame's and with each entry's symbol */
-    size_t count;          /* number of entries so far */
     uint64_t extra_fields; /* the plan's extra_fields if the frame is decoded whole; otherwise 0 */
-    uint64_t entry_seen;   /* a bit for each field in the last of d->items */
+    uint64_t entry_seen;   /* a bit for each field in the last of the entry's extra values */
     uint64_t slots_filled; /* a bit for each of d->slots that has a value */
-    size_t item_count;     /* number of d->items */
-    size_t value_count;    /* number of d->values */
-    uint32_t envelope_seen; /* a bit for each field of the envelope */
-    uint32_t envelope_kept; /* a bit for each value in d->envelope */
-    uint32_t items_seen;    /* a bit for each of the row's items */
+    uint32_t items_seen;   /* a bit for each of the row's items */
     int last_items; /* index of the row's items read last, because lists must be in the row's order
                      */
     uint8_t parts_seen; /* number of parts of the topic found in other members */
     uint8_t has_topic;
     uint8_t has_kind;
-    uint8_t keeps_envelope; /* 1: the message has the values of the envelope */
 };
 
 /* 1 if the size bytes at a equal those at b. */
@@ -249,7 +241,7 @@ static const uint8_t *scan_other_value(fast_frame *h, const field_row *field, co
                                                 : field_may_be_number(field->type)))
         return NULL;
     return decode_text(field, text, out, &ignored) &&
-                   (out->type != VALUE_BIG_DECIMAL || h->p->form == FORM_RECORD)
+                   (out->type != VALUE_BIG_DECIMAL || h->f.p->form == FORM_RECORD)
                ? after
                : NULL;
 }
@@ -295,28 +287,20 @@ static inline const uint8_t *fast_integer(fast_frame *h, const field_row *field,
 
 /* ---- members without a place in the plain struct ---- */
 
-/* Append entries without values until there are count entries. */
-static void reach_items(fast_frame *h, size_t count)
-{
-    fast_decoder *d = h->d;
-    for (; h->item_count < count; h->entry_seen = 0) {
-        td_array_ensure((void **)&d->items, &d->item_capacity, h->item_count, sizeof *d->items);
-        d->items[h->item_count++] = (msg_item){.value_count = 0};
-    }
-}
-
 /* Add a value that the plain struct has no place for, to those of the entry in the row's order. */
 static void add_extra(fast_frame *h, uint32_t field, const msg_value *value)
 {
-    fast_decoder *d = h->d;
-    reach_items(h, h->count + 1);
-    td_array_ensure((void **)&d->values, &d->value_capacity, h->value_count, sizeof *d->values);
+    decode_frame *f = &h->f;
+    if (f->item_count <= f->count)
+        h->entry_seen = 0;
+    decode_reach_items(f, f->count + 1);
+    (void)decode_add_values(f, 1);
     const size_t later = (size_t)__builtin_popcountll(h->entry_seen >> field);
-    msg_value *at = &d->values[h->value_count++ - later];
+    msg_value *at = &f->m->values[f->value_count - 1 - later];
     memmove(at + 1, at, later * sizeof *at);
     *at = *value;
     h->entry_seen |= UINT64_C(1) << field;
-    d->items[h->count].value_count++;
+    f->m->items[f->count].value_count++;
 }
 
 /* 1 if a field that the plain struct has no place for is kept: the frame is decoded whole. */
@@ -330,44 +314,23 @@ static inline int keeps_extra(const fast_frame *h, uint32_t field)
 static const uint8_t *read_extra(fast_frame *h, uint32_t field, const uint8_t *p)
 {
     msg_value value;
-    p = scan_field(h, &h->p->row->fields[field], p, &value);
+    p = scan_field(h, &h->f.p->row->fields[field], p, &value);
     if (p == NULL)
         return NULL;
     if (value.type == VALUE_ABSENT)
-        return (h->p->required_fields >> field & 1) != 0 ? NULL : p;
-    /* The time of a book is the latest of its levels. */
-    if (field == h->p->time_field && value.as.time_ns > h->head.exchange_ns)
-        h->head.exchange_ns = value.as.time_ns;
+        return (h->f.p->required_fields >> field & 1) != 0 ? NULL : p;
+    if (h->f.p->noted_fields >> field & 1)
+        decode_note_value(&h->f, &value);
     if (TD_UNLIKELY(keeps_extra(h, field)))
         add_extra(h, field, &value);
     return p;
 }
 
-/* Set the entries' pointers to their values, and move those of the envelope together: none of them
- * moves any more. Returns the number of the envelope's. */
-static size_t publish_values(fast_frame *h)
+/* Skip a field that the message has only if it is whole. */
+static inline const uint8_t *read_unread(fast_frame *h, uint32_t field, const uint8_t *p)
 {
-    fast_decoder *d = h->d;
-    const msg_value *values = d->values;
-    size_t envelope_count = 0;
-    for (uint32_t i = 0; h->envelope_kept >> i != 0; i++)
-        if (h->envelope_kept >> i & 1)
-            d->envelope[envelope_count++] = d->envelope[i];
-    for (size_t i = 0; values != NULL && i < h->item_count; values += d->items[i++].value_count)
-        d->items[i].values = values;
-    return envelope_count;
-}
-
-/* What the plain structs of the message lack. */
-static const msg_extra *publish_extra(fast_frame *h)
-{
-    fast_decoder *d = h->d;
-    if (h->value_count == 0 && h->envelope_kept == 0)
-        return NULL;
-    reach_items(h, h->count);
-    const size_t envelope_count = publish_values(h);
-    d->extra = (msg_extra){d->envelope, envelope_count, d->items};
-    return &d->extra;
+    const uint8_t *after = keeps_extra(h, field) ? NULL : scan_unread(p, h->end);
+    return TD_LIKELY(after != NULL) ? after : read_extra(h, field, p);
 }
 
 /* Step over the comma or brace after a member of an object. Returns 1 if another member follows. *p
@@ -398,7 +361,7 @@ static const uint8_t *read_other_member(fast_frame *h, const uint8_t *key, const
     for (uint32_t i = 0; i < keys->count; i++)
         if (key_is(&keys->keys[i], key + 1))
             return h->node->has_values ? walk_other_target(h, h->node->targets[i], p) : NULL;
-    h->head.unknown_fields++;
+    h->f.head.unknown_fields++;
     return scan_value(p, h->end, UNKNOWN_DEPTH);
 }
 
@@ -414,7 +377,7 @@ fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entr
     do {
         uint32_t field;
         const uint8_t *key = p;
-        p = p < h->end ? scan_key(&h->p->entry, place, p, h->end, &field) : NULL;
+        p = p < h->end ? scan_key(&h->f.p->entry, place, p, h->end, &field) : NULL;
         if (p == NULL || p >= h->end)
             return NULL;
         if (field == KEY_NONE) {
@@ -425,7 +388,7 @@ fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entr
             return NULL;
         *seen |= UINT64_C(1) << field;
         place = field + 1; /* a frame may lack fields, but the others are in the row's order */
-        p = value(h, field, (fast_role)h->p->role_of[field], p, entry);
+        p = value(h, field, (fast_role)h->f.p->role_of[field], p, entry);
     } while (has_next_member(&p, h->end));
     return p;
 }
@@ -437,10 +400,10 @@ fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entr
 static inline __attribute__((always_inline)) const uint8_t *
 fast_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
 {
-    const plan_lead *leads = h->p->leads;
-    const uint8_t *roles = h->p->role_of;
+    const plan_lead *leads = h->f.p->leads;
+    const uint8_t *roles = h->f.p->role_of;
     const uint8_t *end = h->end;
-    uint32_t count = h->p->entry.count;
+    uint32_t count = h->f.p->entry.count;
     uint32_t field = 0;
     while (field < count && plan_lead_is(&leads[field], p)) {
         p = value(h, field, (fast_role)roles[field], p + leads[field].bytes, entry);
@@ -463,14 +426,14 @@ fast_places(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uin
         p++;
         if (p >= h->end)
             return NULL;
-        const uint32_t field = place < TOPIC_FIELDS_MAX ? h->p->field_at[place] : KEY_NONE;
+        const uint32_t field = place < TOPIC_FIELDS_MAX ? h->f.p->field_at[place] : KEY_NONE;
         place++;
         if (TD_UNLIKELY(field == KEY_NONE)) {
-            h->head.unknown_fields++;
+            h->f.head.unknown_fields++;
             p = scan_value(p, h->end, UNKNOWN_DEPTH);
         } else {
             *seen |= UINT64_C(1) << field;
-            p = value(h, field, (fast_role)h->p->role_of[field], p, entry);
+            p = value(h, field, (fast_role)h->f.p->role_of[field], p, entry);
         }
         if (TD_UNLIKELY(p == NULL || p >= h->end))
             return NULL;
@@ -483,9 +446,9 @@ static inline __attribute__((always_inline)) const uint8_t *
 read_entry(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
 {
     *seen = 0;
-    p = h->p->is_positional ? fast_places(h, p, value, entry, seen)
-                            : fast_fields(h, p, value, entry, seen);
-    return (h->p->required_fields & ~*seen) == 0 ? p : NULL;
+    p = h->f.p->is_positional ? fast_places(h, p, value, entry, seen)
+                              : fast_fields(h, p, value, entry, seen);
+    return (h->f.p->required_fields & ~*seen) == 0 ? p : NULL;
 }
 
 /* Compare an entry's symbol with the topic's. A different symbol is counted and stored in *foreign.
@@ -498,8 +461,8 @@ fast_symbol(fast_frame *h, const uint8_t *p, td_bytes *foreign)
         return p + h->own->symbol.bytes + 2;
     td_bytes text;
     p = scan_text(p, h->end, &text);
-    if (p != NULL && !td_bytes_equal(text, h->topic->symbol)) {
-        h->head.foreign_symbols += !h->p->has_coin;
+    if (p != NULL && !td_bytes_equal(text, h->f.topic->symbol)) {
+        h->f.head.foreign_symbols += !h->f.p->has_coin;
         *foreign = text;
     }
     return p;
@@ -509,7 +472,7 @@ fast_symbol(fast_frame *h, const uint8_t *p, td_bytes *foreign)
 static const uint8_t *scan_other_side(fast_frame *h, uint32_t field, const uint8_t *p,
                                       uint8_t *side)
 {
-    const field_row *row = &h->p->row->fields[field];
+    const field_row *row = &h->f.p->row->fields[field];
     msg_value value;
     p = scan_other_value(h, row, p, &value);
     if (p == NULL || value.type != VALUE_SIDE)
@@ -525,7 +488,6 @@ static inline __attribute__((always_inline)) const uint8_t *
 read_level_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p, void *entry)
 {
     msg_level *level = entry;
-    const uint8_t *after;
     td_bytes foreign; /* not used: a foreign symbol is only counted */
     switch (role) {
     case ROLE_PRICE:
@@ -543,10 +505,7 @@ read_level_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p
             return NULL;
         break;
     case ROLE_UNREAD:
-        after = keeps_extra(h, field) ? NULL : scan_unread(p, h->end);
-        if (TD_LIKELY(after != NULL))
-            return after;
-        break;
+        return read_unread(h, field, p);
     case ROLE_EXTRA:
     case ROLE_TIME:
     case ROLE_CROSS_SEQ:
@@ -561,30 +520,21 @@ read_level_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p
     return read_extra(h, field, p);
 }
 
-/* Set what a level's path implies. Most deletes have no size, some have size 0 (docs/wire.md 2). In
- * messages every delete has size 0. Returns 0 if the size is missing. */
-static inline int finish_level(const items_row *items, int has_size, msg_level *level)
+/* Complete a level. Most deletes have no size, some have size 0 (docs/wire.md 2). */
+static inline const uint8_t *end_level(fast_frame *h, const uint8_t *p, const items_row *items,
+                                       int has_size, const td_decimal *rpi, msg_level *level)
 {
-    if (has_size && level->size == 0 && (items->flags & ITEMS_ZERO_DELETES))
-        level->action = ACTION_DELETE;
-    if (level->action != ACTION_DELETE)
-        return has_size;
-    level->size = 0;
-    level->size_scale = 0;
-    return 1;
+    const td_decimal size = {level->size, level->size_scale};
+    level->action = (uint8_t)decode_action(items, has_size ? &size : NULL, rpi);
+    h->f.count++;
+    return msg_level_end(level, rpi) ? p : NULL;
 }
 
-/* The next level, with what the path of its entries implies. */
+/* The next level, with the side that the path of its entries implies. */
 static inline msg_level *new_level(fast_frame *h, const items_row *items)
 {
-    fast_decoder *d = h->d;
-    td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels);
-    TD_ASSERT_SLOW(h->count < d->level_capacity);
-    msg_level *level = &d->levels[h->count];
-    *level = (msg_level){
-        .action = (uint8_t)items->action,
-        .side = (uint8_t)(items->flags & ITEMS_BUY ? SIDE_BUY : SIDE_SELL),
-    };
+    msg_level *level = decode_level(&h->f);
+    *level = (msg_level){.side = (uint8_t)(items->flags & ITEMS_BUY ? SIDE_BUY : SIDE_SELL)};
     return level;
 }
 
@@ -593,34 +543,22 @@ static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const ite
     uint64_t seen;
     msg_level *level = new_level(h, items);
     p = read_entry(h, p, read_level_value, level, &seen);
-    if (p == NULL || !finish_level(items, (seen & h->p->size_bit) != 0, level) ||
-        (level->action != ACTION_DELETE && (h->p->required_to_set & ~seen) != 0))
+    if (p == NULL)
         return NULL;
-    h->count++;
-    return p;
+    p = end_level(h, p, items, (seen & h->f.p->size_bit) != 0, NULL, level);
+    return level->action == ACTION_DELETE || (h->f.p->required_to_set & ~seen) == 0 ? p : NULL;
 }
 
-/* Read the size of a level's retail orders (at p: ,"size") and add it to the level's size. */
-static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
+/* Complete a level that has the size of its retail orders next (at p: ,"size"]). */
+static const uint8_t *end_rpi_level(fast_frame *h, const uint8_t *p, const items_row *items,
+                                    msg_level *level)
 {
-    fast_decoder *d = h->d;
-    td_decimal rpi = {0, 0};
-    td_decimal sum = {0, 0};
-    if (*p != ',')
-        return NULL;
-    td_array_ensure((void **)&d->rpi_sizes, &d->rpi_capacity, h->count, sizeof *d->rpi_sizes);
-    p = scan_decimal(p + 1, &rpi.mantissa, &rpi.scale);
-    if (p == NULL || level->size < 0 || rpi.mantissa < 0 ||
-        !msg_size_with_rpi((td_decimal){level->size, level->size_scale}, rpi, &sum))
-        return NULL;
-    d->rpi_sizes[h->count] = rpi;
-    level->size = sum.mantissa;
-    level->size_scale = sum.scale;
-    return p;
+    td_decimal *rpi = decode_rpi(&h->f);
+    p = *p == ',' ? scan_decimal(p + 1, &rpi->mantissa, &rpi->scale) : NULL;
+    return p != NULL && p < h->end && *p == ']' ? end_level(h, p + 1, items, 1, rpi, level) : NULL;
 }
 
-/* Read ["price","size"], with a third value if the topic has a separate size of retail orders.
- * Neither size is negative, so their sum is 0 only if both are 0. */
+/* Read ["price","size"], with a third value if the topic has a separate size of retail orders. */
 static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const items_row *items)
 {
     msg_level *level = new_level(h, items);
@@ -629,13 +567,11 @@ static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const item
     if (TD_UNLIKELY(p == NULL || p >= h->end || *p != ','))
         return NULL;
     p = scan_decimal(p + 1, &level->size, &level->size_scale);
-    if (h->p->has_rpi && p != NULL && p < h->end)
-        p = add_rpi(h, p, level);
-    if (TD_UNLIKELY(p == NULL || p >= h->end || *p != ']'))
+    if (TD_UNLIKELY(p == NULL || p >= h->end))
         return NULL;
-    (void)finish_level(items, 1, level); /* it has a size */
-    h->count++;
-    return p + 1;
+    if (h->f.p->has_rpi)
+        return end_rpi_level(h, p, items, level);
+    return *p == ']' ? end_level(h, p + 1, items, 1, NULL, level) : NULL;
 }
 
 /* ---- trades: up to a thousand in a frame ---- */
@@ -646,7 +582,7 @@ static inline const uint8_t *fast_id(fast_frame *h, uint32_t field, const uint8_
     msg_value value;
     if (TD_LIKELY(*p == '"'))
         return scan_text(p, h->end, id);
-    p = scan_other_value(h, &h->p->row->fields[field], p, &value);
+    p = scan_other_value(h, &h->f.p->row->fields[field], p, &value);
     if (p == NULL || value.type != VALUE_TEXT)
         return NULL;
     *id = value.as.text;
@@ -658,7 +594,6 @@ static inline __attribute__((always_inline)) const uint8_t *
 read_trade_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p, void *entry)
 {
     msg_trade *trade = entry;
-    const uint8_t *after;
     switch (role) {
     case ROLE_PRICE:
         return scan_decimal(p, &trade->price.mantissa, &trade->price.scale);
@@ -671,10 +606,10 @@ read_trade_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p
     case ROLE_SYMBOL:
         return fast_symbol(h, p, &trade->symbol);
     case ROLE_TIME:
-        return fast_time(h, h->p->time_unit_ns, p, &trade->exchange_ns);
+        return fast_time(h, h->f.p->time_unit_ns, p, &trade->exchange_ns);
     case ROLE_CROSS_SEQ:
         trade->has_cross_seq = 1;
-        return fast_integer(h, &h->p->row->fields[field], p, &trade->cross_seq);
+        return fast_integer(h, &h->f.p->row->fields[field], p, &trade->cross_seq);
     case ROLE_TRADE_ID:
         return fast_id(h, field, p, &trade->trade_id);
     case ROLE_TICK_DIRECTION:
@@ -683,14 +618,11 @@ read_trade_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p
         return scan_bool(p, &trade->is_block_trade);
     case ROLE_SEQ:
         trade->has_seq = 1;
-        return fast_integer(h, &h->p->row->fields[field], p, &trade->seq);
+        return fast_integer(h, &h->f.p->row->fields[field], p, &trade->seq);
     case ROLE_RPI:
         return scan_bool(p, &trade->is_rpi_trade);
     case ROLE_UNREAD:
-        after = keeps_extra(h, field) ? NULL : scan_unread(p, h->end);
-        if (TD_LIKELY(after != NULL))
-            return after;
-        break;
+        return read_unread(h, field, p);
     case ROLE_EXTRA:
     case ROLE_COUNT:
         break;
@@ -702,33 +634,25 @@ read_trade_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p
  * trade may have to name the topic's symbol. */
 static int note_first(fast_frame *h, const msg_trade *trade)
 {
-    const topic_row *row = h->p->row;
-    if (row->time_member == MEMBER_EXCHANGE_TIME && h->head.exchange_ns == 0)
-        h->head.exchange_ns = trade->exchange_ns;
-    if (row->sequence == SEQ_ITEM && trade->has_cross_seq && !h->head.has_cross_seq) {
-        h->head.cross_seq = trade->cross_seq;
-        h->head.has_cross_seq = 1;
-    }
-    if (row->sequence == SEQ_ITEM && trade->has_seq && !h->head.has_seq) {
-        h->head.seq = trade->seq;
-        h->head.has_seq = 1;
-    }
-    return h->p->symbol_field == KEY_NONE || trade->symbol.size == 0;
+    if (h->f.p->row->time_member == MEMBER_EXCHANGE_TIME)
+        decode_note_time(&h->f, trade->exchange_ns);
+    if (trade->has_cross_seq)
+        decode_note_number(&h->f, MEMBER_CROSS_SEQ, trade->cross_seq);
+    if (trade->has_seq)
+        decode_note_number(&h->f, MEMBER_SEQ, trade->seq);
+    return h->f.p->symbol_field == KEY_NONE || trade->symbol.size == 0;
 }
 
 static const uint8_t *fast_trade_entry(fast_frame *h, const uint8_t *p, const items_row *items)
 {
     (void)items; /* trades have no action, and their path implies no side */
-    fast_decoder *d = h->d;
     uint64_t seen;
-    td_array_ensure((void **)&d->trades, &d->trade_capacity, h->count, sizeof *d->trades);
-    TD_ASSERT_SLOW(h->count < d->trade_capacity);
-    msg_trade *trade = &d->trades[h->count];
+    msg_trade *trade = decode_trade(&h->f);
     *trade = (msg_trade){.is_block_trade = -1, .is_rpi_trade = -1};
     p = read_entry(h, p, read_trade_value, trade, &seen);
-    if (p == NULL || (h->count == 0 && !note_first(h, trade)))
+    if (p == NULL || (h->f.count == 0 && !note_first(h, trade)))
         return NULL;
-    h->count++;
+    h->f.count++;
     return p;
 }
 
@@ -739,12 +663,12 @@ static inline __attribute__((always_inline)) const uint8_t *
 read_record_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p, void *entry)
 {
     msg_value *value = (msg_value *)entry + field;
-    p = scan_field(h, &h->p->row->fields[field], p, value);
+    p = scan_field(h, &h->f.p->row->fields[field], p, value);
     if (p == NULL || value->type == VALUE_ABSENT)
         return p;
     h->slots_filled |= UINT64_C(1) << field;
-    if (role == ROLE_SYMBOL && !td_bytes_equal(value->as.text, h->topic->symbol))
-        h->head.foreign_symbols += !h->p->has_coin;
+    if (role == ROLE_SYMBOL && !td_bytes_equal(value->as.text, h->f.topic->symbol))
+        h->f.head.foreign_symbols += !h->f.p->has_coin;
     return p;
 }
 
@@ -754,81 +678,57 @@ static const msg_value *slot_of(const fast_frame *h, uint8_t field)
     return field != KEY_NONE && (h->slots_filled >> field & 1) ? &h->d->slots[field] : NULL;
 }
 
-/* As note_first(), of the entry in d->slots. The time of a book is the latest of its entries. */
+/* As note_first(), of the entry in d->slots. */
 static int note_slots(fast_frame *h)
 {
-    const decode_plan *p = h->p;
-    if (h->count > 0 && p->form == FORM_RECORD)
+    const decode_plan *p = h->f.p;
+    for (uint64_t left = h->slots_filled & p->noted_fields; left != 0; left &= left - 1)
+        decode_note_value(&h->f, &h->d->slots[__builtin_ctzll(left)]);
+    if (h->f.count > 0)
         return 1;
-    const msg_value *time = slot_of(h, p->time_field);
-    if (time != NULL && time->as.time_ns > h->head.exchange_ns &&
-        (h->head.exchange_ns == 0 || p->form == FORM_BEST))
-        h->head.exchange_ns = time->as.time_ns;
-    if (h->count > 0)
-        return 1;
-    for (size_t i = 0; i < 2; i++) {
-        const msg_value *number = slot_of(h, p->number_fields[i]);
-        uint8_t *has;
-        if (number != NULL && msg_head_place(&h->head, number->member, &has) != NULL && !*has)
-            (void)msg_head_store(&h->head, MEMBER_NONE, number); /* it has a place */
-    }
     const msg_value *symbol = slot_of(h, p->symbol_field);
     const msg_value *parameter = slot_of(h, p->parameter_field);
     return (p->symbol_field == KEY_NONE ||
-            (symbol != NULL && td_bytes_equal(symbol->as.text, h->topic->symbol))) &&
+            (symbol != NULL && td_bytes_equal(symbol->as.text, h->f.topic->symbol))) &&
            (p->parameter_field == KEY_NONE ||
             (parameter != NULL &&
-             td_bytes_equal(parameter->as.text, decode_plan_parameter(p, h->topic))));
+             td_bytes_equal(parameter->as.text, decode_plan_parameter(p, h->f.topic))));
+}
+
+/* Read the fields of an entry into d->slots. */
+static const uint8_t *read_slots(fast_frame *h, const uint8_t *p, uint64_t *seen)
+{
+    h->slots_filled = 0;
+    p = read_entry(h, p, read_record_value, h->d->slots, seen);
+    return (h->f.p->required_fields & ~h->slots_filled) == 0 && p != NULL && note_slots(h) ? p
+                                                                                           : NULL;
 }
 
 static const uint8_t *fast_record_entry(fast_frame *h, const uint8_t *p, const items_row *items)
 {
-    fast_decoder *d = h->d;
+    const size_t first = h->f.value_count;
     uint64_t seen;
-    h->slots_filled = 0;
-    p = read_entry(h, p, read_record_value, d->slots, &seen);
-    if (p == NULL || (h->p->required_fields & ~h->slots_filled) != 0 || !note_slots(h))
+    p = read_slots(h, p, &seen);
+    if (p == NULL)
         return NULL;
-    td_array_ensure((void **)&d->items, &d->item_capacity, h->count, sizeof *d->items);
-    d->items[h->count] = (msg_item){.action = items->action,
-                                    .value_count = (size_t)__builtin_popcountll(h->slots_filled),
-                                    .fields = h->p->row->type == MSG_TICKER ? seen : 0};
-    for (uint64_t left = h->slots_filled; left != 0; left &= left - 1) {
-        td_array_ensure((void **)&d->values, &d->value_capacity, h->value_count, sizeof *d->values);
-        d->values[h->value_count++] = d->slots[__builtin_ctzll(left)];
-    }
-    h->item_count = ++h->count;
+    msg_value *to = decode_add_values(&h->f, (size_t)__builtin_popcountll(h->slots_filled));
+    for (uint64_t left = h->slots_filled; left != 0; left &= left - 1)
+        *to++ = h->d->slots[__builtin_ctzll(left)];
+    decode_add_item(&h->f, first, items->action, h->f.head.type == MSG_TICKER ? seen : 0);
     return p;
-}
-
-/* Add the best level of a side, if it has a price. Returns 0 if it lacks a size. */
-static int add_best(fast_frame *h, const items_row *items, msg_side side, const uint8_t fields[2])
-{
-    const msg_value *price = slot_of(h, fields[0]), *size = slot_of(h, fields[1]);
-    if (price == NULL)
-        return 1;
-    if (size == NULL)
-        return 0;
-    *new_level(h, items) = (msg_level){.price = price->as.decimal.mantissa,
-                                       .price_scale = price->as.decimal.scale,
-                                       .size = size->as.decimal.mantissa,
-                                       .size_scale = size->as.decimal.scale,
-                                       .side = (uint8_t)side,
-                                       .action = ACTION_SET};
-    h->count++;
-    return 1;
 }
 
 static const uint8_t *fast_best_entry(fast_frame *h, const uint8_t *p, const items_row *items)
 {
+    (void)items; /* the best levels are set */
     uint64_t seen;
-    h->slots_filled = 0;
-    p = read_entry(h, p, read_record_value, h->d->slots, &seen);
-    return p != NULL && (h->p->required_fields & ~h->slots_filled) == 0 && note_slots(h) &&
-                   add_best(h, items, SIDE_BUY, h->p->best_fields[SIDE_BUY]) &&
-                   add_best(h, items, SIDE_SELL, h->p->best_fields[SIDE_SELL])
-               ? p
-               : NULL;
+    p = read_slots(h, p, &seen);
+    for (int side = SIDE_BUY; p != NULL && side <= SIDE_SELL; side++) {
+        const uint8_t *fields = h->f.p->best_fields[side];
+        if (!decode_add_best(&h->f, (msg_side)side, slot_of(h, fields[0]), slot_of(h, fields[1])))
+            p = NULL;
+    }
+    return p;
 }
 
 /* ---- the path to the entries ---- */
@@ -839,7 +739,7 @@ static __attribute__((noinline)) const uint8_t *scan_new_topic(fast_frame *h, co
     cached_topic *own = h->own;
     td_bytes text;
     p = scan_text(p, h->end, &text);
-    if (p == NULL || !decode_plan_is_topic(h->p, h->topic, text))
+    if (p == NULL || !decode_plan_is_topic(h->f.p, h->f.topic, text))
         return NULL;
     if (text.size <= sizeof own->spelled) {
         memcpy(own->spelled, text.data, text.size);
@@ -864,7 +764,7 @@ static inline const uint8_t *scan_topic(fast_frame *h, const uint8_t *p)
 static const uint8_t *scan_part(fast_frame *h, const uint8_t *p, target_kind kind)
 {
     const td_bytes wanted =
-        kind == TARGET_PARAMETER ? decode_plan_parameter(h->p, h->topic) : h->topic->symbol;
+        kind == TARGET_PARAMETER ? decode_plan_parameter(h->f.p, h->f.topic) : h->f.topic->symbol;
     const size_t quotes = *p == '"';
     const uint8_t *after = scan_scalar(p, h->end);
     h->parts_seen++;
@@ -878,7 +778,7 @@ static const uint8_t *scan_part(fast_frame *h, const uint8_t *p, target_kind kin
 static inline __attribute__((always_inline)) const uint8_t *scan_kind(fast_frame *h,
                                                                       const uint8_t *p)
 {
-    decode_plan *own = h->p;
+    decode_plan *own = h->f.p;
     uint32_t word;
     const int is_told = own->snapshot_node != KEY_NONE; /* by another member, too */
     if (h->has_kind && !is_told)
@@ -900,7 +800,7 @@ static inline __attribute__((always_inline)) const uint8_t *scan_kind(fast_frame
     const frame_kind kind = own->kind_words[word].kind;
     if (is_told)
         return kind == own->row->default_kind ? p : NULL;
-    h->head.kind = kind;
+    h->f.head.kind = kind;
     return p;
 }
 
@@ -908,20 +808,15 @@ static inline __attribute__((always_inline)) const uint8_t *scan_kind(fast_frame
  * it. */
 static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const uint8_t *p)
 {
-    const field_row *field = &h->p->row->envelope[index];
-    msg_value *value = &h->d->envelope[index];
+    const field_row *field = &h->f.p->row->envelope[index];
+    msg_value value;
     td_bytes symbol;
     if (field->member == MEMBER_SYMBOL && field->type == FIELD_TEXT)
-        return h->p->has_symbol ? fast_symbol(h, p, &symbol) : NULL;
-    p = scan_field(h, field, p, value);
-    if (p == NULL)
+        return h->f.p->has_symbol ? fast_symbol(h, p, &symbol) : NULL;
+    p = scan_field(h, field, p, &value);
+    if (p == NULL || (value.type == VALUE_ABSENT && (field->flags & FIELD_REQUIRED)))
         return NULL;
-    if (value->type == VALUE_ABSENT)
-        return (field->flags & FIELD_REQUIRED) != 0 ? NULL : p;
-    if (value->type == VALUE_TEXT && field->member == MEMBER_VERSION)
-        h->head.version = value->as.text;
-    if (h->keeps_envelope)
-        h->envelope_kept |= 1u << index;
+    decode_note_envelope(&h->f, index, &value);
     return p;
 }
 
@@ -929,17 +824,18 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
 static inline __attribute__((always_inline)) const uint8_t *
 scan_envelope(fast_frame *h, uint32_t index, const uint8_t *p)
 {
-    const decode_plan *own = h->p;
+    const decode_plan *own = h->f.p;
     const field_row *field = &own->row->envelope[index];
-    msg_head *head = &h->head;
+    msg_head *head = &h->f.head;
     int64_t *number;
     uint8_t *has;
-    if (h->envelope_seen >> index & 1)
+    if (h->f.envelope_seen >> index & 1)
         return NULL;
-    h->envelope_seen |= 1u << index;
+    h->f.envelope_seen |= 1u << index;
     switch ((head_member)own->envelope_role[index]) {
     case PLACE_EXCHANGE_TIME:
         p = fast_time(h, own->envelope_unit_ns[index], p, &head->exchange_ns);
+        h->f.is_timed = 1;
         return head->exchange_ns != 0 ? p : NULL; /* entries have the time */
     case PLACE_MATCH_TIME:
         return fast_time(h, own->envelope_unit_ns[index], p, &head->match_ns);
@@ -962,7 +858,7 @@ static inline const uint8_t *walk_element(fast_frame *h, plan_node *node, const 
 {
     if (items == NULL)
         return walk_node(h, node, p);
-    if (p >= h->end || *p != (h->p->is_positional ? '[' : '{') || h->count >= LIMIT_FRAME_ITEMS)
+    if (p >= h->end || *p != (h->f.p->is_positional ? '[' : '{') || h->f.count >= LIMIT_FRAME_ITEMS)
         return NULL;
     p = h->entry(h, p, items);
     TD_ASSERT_SLOW(p == NULL || p <= h->end + SCAN_REACH);
@@ -973,7 +869,7 @@ static inline const uint8_t *walk_element(fast_frame *h, plan_node *node, const 
  * if they are not in the row's order. */
 static const items_row *items_at(fast_frame *h, plan_node *node, int *is_next)
 {
-    const int items = node->items[h->head.kind];
+    const int items = node->items[h->f.head.kind];
     *is_next = 1;
     if (items == PLAN_NO_ITEMS)
         return NULL;
@@ -982,16 +878,17 @@ static const items_row *items_at(fast_frame *h, plan_node *node, int *is_next)
     h->last_items = items;
     h->items_seen |= 1u << items;
     h->node = node;
-    return &h->p->row->items[items];
+    return &h->f.p->row->items[items];
 }
 
 /* Read the value of a node: a list of entries, a single entry, or an object on the path to entries,
  * maybe in a list. */
 static const uint8_t *walk_value(fast_frame *h, plan_node *node, const uint8_t *p)
 {
-    const int index = node->items[h->head.kind];
+    const int index = node->items[h->f.head.kind];
     int is_next;
-    if (*p == '{' && (index == PLAN_NO_ITEMS || (h->p->row->items[index].flags & ITEMS_LIST) != 0))
+    if (*p == '{' &&
+        (index == PLAN_NO_ITEMS || (h->f.p->row->items[index].flags & ITEMS_LIST) != 0))
         return walk_node(h, node, p);
     const items_row *items = items_at(h, node, &is_next);
     if (!is_next)
@@ -1034,14 +931,14 @@ walk_target(fast_frame *h, plan_target target, const uint8_t *p)
     case TARGET_FIELD:
         return scan_envelope(h, target.index, p);
     case TARGET_NODE:
-        child = &h->p->nodes[target.index];
-        if (TD_UNLIKELY(target.index == h->p->snapshot_node)) {
+        child = &h->f.p->nodes[target.index];
+        if (TD_UNLIKELY(target.index == h->f.p->snapshot_node)) {
             if (h->items_seen != 0)
                 return NULL; /* of another kind */
-            h->head.kind = FRAME_SNAPSHOT;
+            h->f.head.kind = FRAME_SNAPSHOT;
         }
         /* The row's items depend on the kind, which has not been read yet. */
-        if (TD_UNLIKELY(!h->has_kind && h->p->needs_kind && holds_items(child)))
+        if (TD_UNLIKELY(!h->has_kind && h->f.p->needs_kind && holds_items(child)))
             return NULL;
         return walk_value(h, child, p);
     }
@@ -1072,7 +969,7 @@ static const uint8_t *walk_node(fast_frame *h, plan_node *node, const uint8_t *p
         if (p == NULL || p >= h->end)
             return NULL;
         if (found == KEY_NONE) {
-            h->head.unknown_fields++;
+            h->f.head.unknown_fields++;
             p = scan_value(p, h->end, UNKNOWN_DEPTH);
             continue;
         }
@@ -1091,7 +988,7 @@ static const uint8_t *walk_rest(fast_frame *h, plan_target target, const uint8_t
     int is_next;
     if (target.kind != TARGET_NODE)
         return NULL;
-    plan_node *node = &h->p->nodes[target.index];
+    plan_node *node = &h->f.p->nodes[target.index];
     if (*p == '[' && (p[1] == '{' || p[1] == '[' || p[1] == ']')) {
         p = walk_value(h, node, p);
         return p != NULL && *p == ',' && (p[1] == '{' || p[1] == '[') ? NULL : p;
@@ -1109,14 +1006,14 @@ static const uint8_t *walk_rest(fast_frame *h, plan_target target, const uint8_t
 /* Read a frame that is a list. */
 static const uint8_t *walk_list(fast_frame *h, const list_names *names, const uint8_t *p)
 {
-    plan_node *root = &h->p->nodes[0];
+    plan_node *root = &h->f.p->nodes[0];
     for (size_t i = 0; i < names->count; i++) {
         const uint32_t found =
             key_set_find_text(&root->keys, (uint32_t)i, td_bytes_str(names->names[i]));
         if (p >= h->end || *p++ != (i == 0 ? '[' : ',') || p >= h->end)
             return NULL;
         if (found == KEY_NONE) {
-            h->head.unknown_fields++;
+            h->f.head.unknown_fields++;
             p = scan_value(p, h->end, UNKNOWN_DEPTH);
         } else {
             p = i == names->rest ? walk_rest(h, root->targets[found], p)
@@ -1131,12 +1028,12 @@ static const uint8_t *walk_list(fast_frame *h, const list_names *names, const ui
 /* 1 if everything that the plan requires was present. */
 static int has_required(const fast_frame *h)
 {
-    const decode_plan *p = h->p;
-    TD_ASSERT_SLOW(h->head.kind < FRAME_ANY);
+    const decode_plan *p = h->f.p;
+    TD_ASSERT_SLOW(h->f.head.kind < FRAME_ANY);
     return h->has_topic && h->items_seen != 0 && h->parts_seen == p->part_count &&
-           (p->required_envelope & ~h->envelope_seen) == 0 &&
-           (p->required_items[h->head.kind] & ~h->items_seen) == 0 &&
-           (h->count > 0 || (p->symbol_field == KEY_NONE && p->parameter_field == KEY_NONE));
+           (p->required_envelope & ~h->f.envelope_seen) == 0 &&
+           (p->required_items[h->f.head.kind] & ~h->items_seen) == 0 &&
+           (h->f.count > 0 || (p->symbol_field == KEY_NONE && p->parameter_field == KEY_NONE));
 }
 
 /* Prepare a symbol as a key. In a frame, a symbol that is not plain text has escapes: its key
@@ -1184,8 +1081,8 @@ static cached_topic *find_topic(fast_decoder *d, const topic_match *topic, cache
     return cached;
 }
 
-int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_bytes frame,
-                message *out)
+int decode_fast(fast_decoder *d, decode_memory *m, decode_plan *p, const topic_match *topic,
+                td_bytes frame, int is_whole, message *out)
 {
     static fast_entry *const ENTRIES[] = {
         [FORM_PAIR] = fast_book_pair,    [FORM_LEVEL] = fast_book_entry,
@@ -1196,18 +1093,16 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
     if (frame.size == 0 || frame.size > LIMIT_FRAME_BYTES || td_bytes_is(topic->symbol, "*"))
         return 0;
     cached_topic own;
-    fast_frame h = {.d = d,
-                    .p = p,
-                    .topic = topic,
+    fast_frame h = {.f = {.m = m, .p = p, .topic = topic, .is_whole = (uint8_t)is_whole},
+                    .d = d,
                     .end = frame.data + frame.size,
                     .entry = ENTRIES[p->form],
                     .own = find_topic(d, topic, &own),
-                    .extra_fields = d->wants_whole ? p->extra_fields : 0,
-                    .keeps_envelope = d->wants_whole || p->form == FORM_RECORD,
+                    .extra_fields = is_whole ? p->extra_fields : 0,
                     .has_kind = p->row->snapshot_path != NULL,
                     .last_items = -1};
-    msg_head_init(&h.head, topic);
-    h.head.kind = p->row->default_kind;
+    msg_head_init(&h.f.head, topic);
+    h.f.head.kind = p->row->default_kind;
     const uint8_t *end = p->row->list != NULL && *frame.data == '['
                              ? walk_list(&h, p->row->list, frame.data)
                              : walk_node(&h, &p->nodes[0], frame.data);
@@ -1215,30 +1110,6 @@ int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_by
      * exactly at the end of its text. */
     if (end != h.end || !has_required(&h))
         return 0;
-    if (p->form == FORM_RECORD) {
-        const size_t envelope_count = publish_values(&h);
-        out->record = (msg_record){.head = h.head,
-                                   .values = d->envelope,
-                                   .value_count = envelope_count,
-                                   .items = d->items,
-                                   .item_count = h.count};
-    } else if (p->form == FORM_TRADE) {
-        out->trades = (msg_trades){.head = h.head, .trades = d->trades, .trade_count = h.count};
-    } else {
-        out->book = (msg_book){.head = h.head,
-                               .levels = d->levels,
-                               .level_count = h.count,
-                               .rpi_sizes = p->has_rpi ? d->rpi_sizes : NULL};
-    }
-    out->extra = d->wants_whole && p->form != FORM_RECORD ? publish_extra(&h) : NULL;
+    decode_publish(&h.f, out);
     return 1;
-}
-
-void fast_decoder_fini(fast_decoder *d)
-{
-    td_free(d->values);
-    td_free(d->items);
-    td_free(d->levels);
-    td_free(d->rpi_sizes);
-    td_free(d->trades);
 }

@@ -349,23 +349,6 @@ static int field_is_fast(const decode_plan *p, const role_fields *roles, size_t 
     return !is_number || field->type == FIELD_INTEGER;
 }
 
-/* 1 if the fast path finds the frame's number and time: the time of a frame that both the envelope
- * and levels have is the envelope's. */
-static int heads_are_fast(const decode_plan *p, const role_fields *roles)
-{
-    const topic_row *row = p->row;
-    const uint8_t time =
-        row->time_member == MEMBER_NONE ? KEY_NONE : field_of(row, row->time_member);
-    if (p->form == FORM_TRADE)
-        return (time == KEY_NONE || time == roles->of[ROLE_TIME]);
-    if (p->form == FORM_RECORD)
-        return 1;
-    return (row->sequence != SEQ_ITEM || p->form == FORM_BEST) &&
-           (time == KEY_NONE ||
-            (row->fields[time].type == FIELD_TIME &&
-             topic_field(row->envelope, row->envelope_count, row->time_member) == NULL));
-}
-
 /* Find the field of entries that is the part of the topic at a path. Returns 0 if the path leads
  * into entries, but to no such field. */
 static int find_part(decode_plan *p, const char *path, uint8_t *field)
@@ -462,7 +445,7 @@ static int plan_is_fast(decode_plan *p, const role_fields *roles)
         topic_row_topic_key(row)[0] == '\0' || row->field_count > FAST_FIELDS_MAX ||
         p->inner.count > 0 || (row->list != NULL && row->list->key != NULL) ||
         !texts_are_plain(row) || entries_name_symbol(row) || !items_are_fast(p) ||
-        !heads_are_fast(p, roles) || !find_snapshot(p))
+        !find_snapshot(p))
         return 0;
     for (size_t i = 0; i < row->field_count; i++)
         if (!field_is_fast(p, roles, i))
@@ -487,13 +470,6 @@ static void plan_roles(decode_plan *p, const role_fields *roles)
     if (side != KEY_NONE && row->fields[side].type != FIELD_SIDE &&
         row->fields[side].type != FIELD_ANY_SIDE)
         p->role_of[side] = ROLE_OTHER_SIDE;
-    p->number_fields[0] = row->sequence == SEQ_ITEM ? roles->of[ROLE_CROSS_SEQ] : KEY_NONE;
-    p->number_fields[1] = row->sequence == SEQ_ITEM ? roles->of[ROLE_SEQ] : KEY_NONE;
-    p->time_field = p->form == FORM_TRADE || row->time_member == MEMBER_NONE
-                        ? KEY_NONE
-                        : field_of(row, row->time_member);
-    if (p->time_field != KEY_NONE && row->fields[p->time_field].type != FIELD_TIME)
-        p->time_field = KEY_NONE;
     static const msg_member BEST[2][2] = {{MEMBER_BID1_PRICE, MEMBER_BID1_SIZE},
                                           {MEMBER_ASK1_PRICE, MEMBER_ASK1_SIZE}};
     for (size_t i = 0; i < 4; i++)
@@ -515,6 +491,9 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
         if ((row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE) &&
             !msg_struct_has(row->type, row->fields[i].member))
             p->extra_fields |= UINT64_C(1) << i;
+        if (row->fields[i].member == row->time_member ||
+            row->fields[i].member == MEMBER_CROSS_SEQ || row->fields[i].member == MEMBER_SEQ)
+            p->noted_fields |= UINT64_C(1) << i;
         if (row->fields[i].flags & FIELD_REQUIRED)
             p->required_fields |= UINT64_C(1) << i;
         if (row->fields[i].flags & FIELD_REQUIRED_TO_SET)

@@ -225,15 +225,14 @@ typedef struct decode_plan {
     uint8_t is_fast;                  /* 1: the fast path can read the topic */
     fast_form form;
     /* Fields of entries, or KEY_NONE. */
-    uint8_t time_field;        /* time_member, but not of trades */
-    uint8_t number_fields[2];  /* of a record: cross_seq and seq, if they are the frame's */
     uint8_t symbol_field;      /* a part of the topic, which the first entry must have */
     uint8_t parameter_field;   /* as symbol_field */
     uint8_t best_fields[2][2]; /* by side: price and size */
     uint8_t snapshot_node;     /* a frame with this node is a snapshot; or KEY_NONE */
     /* A bit for each field of an entry that has no place in the plain struct. */
     uint64_t extra_fields;
-    const char *fault; /* what is wrong with the row's paths; NULL: nothing */
+    uint64_t noted_fields; /* also those that may be the frame's time or number */
+    const char *fault;     /* what is wrong with the row's paths; NULL: nothing */
     td_bytes fault_at;
 } decode_plan;
 

@@ -12,24 +12,15 @@
 
 /* A frame while it is decoded. */
 typedef struct rows {
+    decode_frame f;
     row_decoder *d;
-    decode_plan *p;
-    const topic_match *topic;
     decode_error *why;
-    msg_head head;
-    size_t value_count; /* number of d->values: first the envelope's, then each entry's */
-    size_t envelope_count;
-    uint32_t envelope_seen;                     /* a bit for each field read so far */
-    uint8_t envelope_order[TOPIC_ENVELOPE_MAX]; /* for each value of the envelope: the index of its
-                                                   field */
-    size_t item_count;
     size_t place_count; /* number of values read as a list of entries or as a single entry */
     /* For each of the row's items: the value at its path, found by the first pass. */
     json_value items_at[TOPIC_ITEMS_MAX];
     uint32_t items_seen[TOPIC_ITEMS_MAX]; /* how often the path occurred; more than once only inside
                                              arrays */
     uint8_t symbol_is_set;
-    uint8_t is_timed; /* 1: the envelope has the frame's time */
     json_value root;
     size_t frame_bytes;
     size_t found_count; /* number of fields found in all entries so far */
@@ -70,7 +61,7 @@ static int is_same_unexpected(const survey_unexpected *a, const survey_unexpecte
 static void count_unexpected(rows *r, const survey_unexpected *unexpected)
 {
     row_decoder *d = r->d;
-    r->head.unknown_fields++;
+    r->f.head.unknown_fields++;
     if (TD_LIKELY(!d->surveys))
         return;
     for (size_t i = 0; i < d->unexpected_count; i++)
@@ -95,30 +86,35 @@ static int check_topic(rows *r, json_value value, const char *key)
     td_bytes text;
     if (!json_text(value, &text))
         return refuse_value(r, DECODE_WRONG_TYPE, value, key);
-    return decode_plan_is_topic(r->p, r->topic, text) ||
+    return decode_plan_is_topic(r->f.p, r->f.topic, text) ||
            refuse_value(r, DECODE_TOPIC_MISMATCH, value, key);
 }
 
 /* Check a part of the topic that is in another member: a string, or a number as written. */
-static int check_part(rows *r, const char *path, td_bytes wanted)
+static int check_part(rows *r, json_value value, const char *path, td_bytes wanted)
 {
-    json_value value;
     td_bytes text;
-    if (path == NULL)
-        return 1;
-    if (!json_find_first(r->root, path, &value))
-        return refuse(r, DECODE_MISSING_FIELD, 0, path);
     if (!json_text(value, &text))
         text = json_raw(value);
     return td_bytes_equal(text, wanted) || refuse_value(r, DECODE_TOPIC_MISMATCH, value, path);
 }
 
+/* Find and check it. */
+static int find_part(rows *r, const char *path, td_bytes wanted)
+{
+    json_value value;
+    if (path == NULL)
+        return 1;
+    return json_find_first(r->root, path, &value) ? check_part(r, value, path, wanted)
+                                                  : refuse(r, DECODE_MISSING_FIELD, 0, path);
+}
+
 static int check_parts(rows *r)
 {
-    const topic_row *row = r->p->row;
-    return check_part(r, row->parameter_path, decode_plan_parameter(r->p, r->topic)) &&
-           (td_bytes_is(r->topic->symbol, "*") ||
-            check_part(r, row->symbol_path, r->topic->symbol));
+    const topic_row *row = r->f.p->row;
+    return find_part(r, row->parameter_path, decode_plan_parameter(r->f.p, r->f.topic)) &&
+           (td_bytes_is(r->f.topic->symbol, "*") ||
+            find_part(r, row->symbol_path, r->f.topic->symbol));
 }
 
 /* Check the topic of each event in a list, or of a single event. */
@@ -161,10 +157,10 @@ static int read_kind(rows *r, json_value value)
         return 0;
     if (text.size == 0)
         return 1;
-    uint32_t word = key_set_find_text(&r->p->kinds, 0, text);
+    uint32_t word = key_set_find_text(&r->f.p->kinds, 0, text);
     if (word == KEY_NONE)
         return 0;
-    r->head.kind = r->p->kind_words[word].kind;
+    r->f.head.kind = r->f.p->kind_words[word].kind;
     return 1;
 }
 
@@ -172,7 +168,7 @@ static int read_kind(rows *r, json_value value)
 static int read_identity(rows *r)
 {
     json_value value = r->root;
-    const topic_row *row = r->p->row;
+    const topic_row *row = r->f.p->row;
     json_type type = json_type_of(r->root);
     if (type != JSON_OBJECT && type != JSON_ARRAY)
         return refuse(r, DECODE_NOT_JSON, 0, NULL);
@@ -190,55 +186,27 @@ static int read_identity(rows *r)
             return 0;
     }
     if (row->snapshot_path != NULL && json_find_first(r->root, row->snapshot_path, &value))
-        r->head.kind = FRAME_SNAPSHOT;
+        r->f.head.kind = FRAME_SNAPSHOT;
     else if (json_find_first(r->root, kind_key, &value) && !read_kind(r, value))
         return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
-    if (r->head.kind == FRAME_UNTYPED)
-        r->head.kind = row->default_kind;
-    if (has_items_of(row, r->head.kind))
+    if (r->f.head.kind == FRAME_UNTYPED)
+        r->f.head.kind = row->default_kind;
+    if (has_items_of(row, r->f.head.kind))
         return 1;
-    if (r->head.kind == FRAME_UNTYPED)
+    if (r->f.head.kind == FRAME_UNTYPED)
         return refuse(r, DECODE_MISSING_FIELD, 0, kind_key);
     return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
 }
 
-/* Append a value to d->values, which may be reallocated. */
-static void add_value(rows *r, const msg_value *value)
+/* Use a symbol that an entry names, or that the frame names outside its topic. Returns 0 for
+ * another value. */
+static int note_symbol(rows *r, const msg_value *value)
 {
-    TD_ASSERT(value->type != VALUE_ABSENT);
-    row_decoder *d = r->d;
-    td_array_ensure((void **)&d->values, &d->value_capacity, r->value_count, sizeof *d->values);
-    d->values[r->value_count++] = *value;
-}
-
-/* Use a symbol that an entry names, or that the frame names outside its topic. */
-static void note_symbol(rows *r, td_bytes symbol)
-{
-    td_bytes own = r->topic->symbol;
-    if (own.size != 0 && (r->p->has_coin || !td_bytes_is(own, "*"))) {
-        r->head.foreign_symbols += !r->p->has_coin && !td_bytes_equal(symbol, own);
-        return;
-    }
-    if (!r->symbol_is_set)
-        r->head.symbol = symbol;
-    else if (!td_bytes_equal(symbol, r->head.symbol))
-        r->head.symbol = td_bytes_str("*");
-    r->symbol_is_set = 1;
-}
-
-/* Add a value of the envelope. The values are sorted by the order of the row's fields. */
-static void add_envelope(rows *r, uint32_t index, const msg_value *value)
-{
-    TD_ASSERT(r->value_count < TOPIC_ENVELOPE_MAX);
-    add_value(r, value);
-    msg_value *values = r->d->values;
-    size_t at = r->value_count - 1;
-    for (; at > 0 && r->envelope_order[at - 1] > index; at--) {
-        values[at] = values[at - 1];
-        r->envelope_order[at] = r->envelope_order[at - 1];
-    }
-    values[at] = *value;
-    r->envelope_order[at] = (uint8_t)index;
+    if (value->type != VALUE_TEXT || value->member != MEMBER_SYMBOL)
+        return 0;
+    msg_head_note_symbol(&r->f.head, r->f.topic->symbol, r->f.p->has_coin, &r->symbol_is_set,
+                         value->as.text);
+    return 1;
 }
 
 /* Read a value of the envelope, into the head if the head has a member for it. If the path leads
@@ -246,27 +214,20 @@ static void add_envelope(rows *r, uint32_t index, const msg_value *value)
 static int read_envelope(rows *r, uint32_t index, json_value json)
 {
     msg_value value;
-    const field_row *field = &r->p->row->envelope[index];
+    const field_row *field = &r->f.p->row->envelope[index];
     TD_ASSERT(index < TOPIC_ENVELOPE_MAX);
-    if (r->envelope_seen & (1u << index)) {
+    if (r->f.envelope_seen & (1u << index)) {
         count_unexpected(r, &(survey_unexpected){.what = UNEXPECTED_REPEATED,
                                                  .key = td_bytes_str(field->key),
                                                  .token = json.token});
         return 1;
     }
-    r->envelope_seen |= 1u << index;
+    r->f.envelope_seen |= 1u << index;
     list_member(r, SURVEY_FIELD, SURVEY_ENVELOPE, index, json.token);
     if (!decode_field(r->d->texts, field, json, &value, r->why))
         return 0;
-    if (value.type == VALUE_ABSENT || msg_head_store(&r->head, r->p->row->time_member, &value))
-        return 1;
-    if (value.type == VALUE_TEXT && value.member == MEMBER_SYMBOL) {
-        note_symbol(r, value.as.text);
-        return 1;
-    }
-    if (value.type == VALUE_TEXT && value.member == MEMBER_VERSION)
-        r->head.version = value.as.text; /* also added as a value; books use only this one */
-    add_envelope(r, index, &value);
+    if (!note_symbol(r, &value))
+        decode_note_envelope(&r->f, index, &value);
     return 1;
 }
 
@@ -275,22 +236,17 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
  */
 static int check_same_symbol(rows *r, json_value value)
 {
-    td_bytes text;
-    if (td_bytes_is(r->topic->symbol, "*"))
-        return 1;
-    if (!json_text(value, &text))
-        text = json_raw(value);
-    return td_bytes_equal(text, r->topic->symbol) ||
-           refuse_value(r, DECODE_TOPIC_MISMATCH, value, r->p->row->symbol_path);
+    return td_bytes_is(r->f.topic->symbol, "*") ||
+           check_part(r, value, r->f.p->row->symbol_path, r->f.topic->symbol);
 }
 
 static int check_same_kind(rows *r, json_value value)
 {
-    const topic_row *row = r->p->row;
-    const frame_kind first = r->head.kind;
+    const topic_row *row = r->f.p->row;
+    const frame_kind first = r->f.head.kind;
     if (row->is_event || row->snapshot_path != NULL)
         return 1;
-    return (read_kind(r, value) && r->head.kind == first) ||
+    return (read_kind(r, value) && r->f.head.kind == first) ||
            refuse_value(r, DECODE_BAD_KIND, value, topic_row_kind_key(row));
 }
 
@@ -312,7 +268,7 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     case TARGET_FIELD:
         return read_envelope(r, target.index, element);
     case TARGET_NODE:
-        return walk_node(r, &r->p->nodes[target.index], element);
+        return walk_node(r, &r->f.p->nodes[target.index], element);
     }
     TD_ASSERT(!"an unknown target");
     return 0;
@@ -342,8 +298,8 @@ static int walk_object(rows *r, plan_node *node, json_value object)
     for (json_iter it = json_iter_of(object); next_member(&it, &text, &element); place++) {
         uint32_t found = key_set_find_text(&node->keys, place, text);
         if (found == KEY_NONE || (seen & (1u << found))) {
-            int is_inherited = node != &r->p->nodes[0] && found == KEY_NONE &&
-                               key_set_find_text(&r->p->outer, place, text) != KEY_NONE;
+            int is_inherited = node != &r->f.p->nodes[0] && found == KEY_NONE &&
+                               key_set_find_text(&r->f.p->outer, place, text) != KEY_NONE;
             if (!is_inherited)
                 count_unexpected(r, &(survey_unexpected){found == KEY_NONE ? UNEXPECTED_UNKNOWN
                                                                            : UNEXPECTED_REPEATED,
@@ -375,9 +331,9 @@ static int walk_entry(rows *r, plan_node *node, json_value entry)
  * process its members. */
 static int walk_node(rows *r, plan_node *node, json_value value)
 {
-    TD_ASSERT(r->head.kind < FRAME_ANY);
-    int items = node->items[r->head.kind];
-    int is_list = items != PLAN_NO_ITEMS && (r->p->row->items[items].flags & ITEMS_LIST) != 0;
+    TD_ASSERT(r->f.head.kind < FRAME_ANY);
+    int items = node->items[r->f.head.kind];
+    int is_list = items != PLAN_NO_ITEMS && (r->f.p->row->items[items].flags & ITEMS_LIST) != 0;
     if (items != PLAN_NO_ITEMS && !(is_list && json_type_of(value) == JSON_OBJECT)) {
         if (r->items_seen[items]++ == 0)
             r->items_at[items] = value;
@@ -406,7 +362,7 @@ static int walk_node(rows *r, plan_node *node, json_value value)
 /* Check that required fields of the envelope are present, and not null. */
 static int check_envelope(rows *r)
 {
-    const topic_row *row = r->p->row;
+    const topic_row *row = r->f.p->row;
     json_value value;
     for (size_t i = 0; i < row->envelope_count; i++)
         if ((row->envelope[i].flags & FIELD_REQUIRED) &&
@@ -426,18 +382,6 @@ typedef struct found_fields {
 
 static const found_fields NO_OUTER_FIELDS = {{0}, 0};
 
-/* Values of an entry. */
-typedef struct msg_values {
-    const msg_value *at;
-    size_t count;
-} msg_values;
-
-/* One side of an entry with ITEMS_BEST. */
-typedef struct best_side {
-    msg_value price;
-    msg_value size;
-} best_side;
-
 /* 1 if two fields have the same member, one as a scaled integer, the other as a plain decimal (its
  * twin). */
 static int is_scaled_twin(const field_row *scaled, const field_row *plain)
@@ -451,7 +395,7 @@ static int is_scaled_twin(const field_row *scaled, const field_row *plain)
 static int repeats_integer(rows *r, const found_fields *s, size_t plain, size_t scaled,
                            const msg_value *values)
 {
-    const field_row *field = &r->p->row->fields[scaled];
+    const field_row *field = &r->f.p->row->fields[scaled];
     field_row integer = *field;
     integer.scale_e10 = 0;
     msg_value whole;
@@ -468,9 +412,9 @@ static int repeats_integer(rows *r, const found_fields *s, size_t plain, size_t 
  * integer. */
 static void drop_repeated_integers(rows *r, const found_fields *s, msg_value *values)
 {
-    const topic_row *row = r->p->row;
+    const topic_row *row = r->f.p->row;
     for (size_t i = 0; i < row->field_count; i++) {
-        if (row->fields[i].scale_e10 == 0 || !r->p->has_twin[i] || s->token[i] == 0)
+        if (row->fields[i].scale_e10 == 0 || !r->f.p->has_twin[i] || s->token[i] == 0)
             continue;
         for (size_t j = 0; j < row->field_count; j++)
             if (is_scaled_twin(&row->fields[i], &row->fields[j]) && s->token[j] != 0 &&
@@ -483,7 +427,7 @@ static void drop_repeated_integers(rows *r, const found_fields *s, msg_value *va
  * else the first one. */
 static int is_shadowed(const rows *r, const found_fields *s, size_t i, const msg_value *values)
 {
-    const topic_row *row = r->p->row;
+    const topic_row *row = r->f.p->row;
     unsigned own = row->fields[i].flags & FIELD_PREFERRED;
     for (size_t j = 0; j < row->field_count; j++) {
         unsigned other = row->fields[j].flags & FIELD_PREFERRED;
@@ -497,15 +441,15 @@ static int is_shadowed(const rows *r, const found_fields *s, size_t i, const msg
 }
 
 /* Check that an entry has the required members; any of the fields with the same member suffices. */
-static int check_required(rows *r, const msg_value *values, size_t count, msg_action action,
-                          size_t offset)
+static int check_required(rows *r, const msg_item *entry, size_t offset)
 {
-    const topic_row *row = r->p->row;
+    const topic_row *row = r->f.p->row;
     for (size_t i = 0; i < row->field_count; i++) {
         const field_row *field = &row->fields[i];
-        int is_required = (field->flags & FIELD_REQUIRED) ||
-                          ((field->flags & FIELD_REQUIRED_TO_SET) && action != ACTION_DELETE);
-        if (is_required && msg_value_find(values, count, field->member) == NULL)
+        int is_required =
+            (field->flags & FIELD_REQUIRED) ||
+            ((field->flags & FIELD_REQUIRED_TO_SET) && entry->action != ACTION_DELETE);
+        if (is_required && msg_item_value(entry, field->member) == NULL)
             return refuse(r, DECODE_MISSING_FIELD, offset, field->key);
     }
     return 1;
@@ -518,7 +462,7 @@ static int omit_bad_time(rows *r, const items_row *items, const field_row *field
                          msg_value *value)
 {
     int is_needed = (field->flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0 ||
-                    field->member == r->p->row->time_member;
+                    field->member == r->f.p->row->time_member;
     if (is_needed || r->why->reason != DECODE_BAD_TIME)
         return 0;
     value->type = VALUE_ABSENT;
@@ -532,7 +476,7 @@ static int omit_bad_time(rows *r, const items_row *items, const field_row *field
  * row's order. */
 static int read_fields(rows *r, const items_row *items, const found_fields *s)
 {
-    const topic_row *row = r->p->row;
+    const topic_row *row = r->f.p->row;
     msg_value values[TOPIC_FIELDS_MAX];
     for (size_t i = 0; i < row->field_count; i++) {
         values[i].type = VALUE_ABSENT;
@@ -542,7 +486,7 @@ static int read_fields(rows *r, const items_row *items, const found_fields *s)
         if (pass == 1)
             drop_repeated_integers(r, s, values);
         for (size_t i = 0; i < row->field_count; i++) {
-            int is_first = (row->fields[i].flags & FIELD_PREFERRED) || !r->p->has_twin[i];
+            int is_first = (row->fields[i].flags & FIELD_PREFERRED) || !r->f.p->has_twin[i];
             if (is_first != (pass == 0))
                 continue;
             if (s->token[i] == 0 || (pass == 1 && is_shadowed(r, s, i, values)))
@@ -558,54 +502,8 @@ static int read_fields(rows *r, const items_row *items, const found_fields *s)
     }
     for (size_t i = 0; i < row->field_count; i++)
         if (values[i].type != VALUE_ABSENT)
-            add_value(r, &values[i]);
+            *decode_add_values(&r->f, 1) = values[i];
     return 1;
-}
-
-/* Set a sequence number of the frame from an entry's, unless the frame has one. */
-static void note_sequence(rows *r, const msg_values *values, msg_member member)
-{
-    uint8_t *has;
-    const msg_value *value = msg_value_find(values->at, values->count, member);
-    (void)msg_head_place(&r->head, member, &has);
-    if (value != NULL && !*has)
-        (void)msg_head_store(&r->head, MEMBER_NONE, value); /* of another type: not stored */
-}
-
-/* Copy an entry's symbol into the head; for the first entry also its sequence and time. The time
- * of a book is the latest of its levels. */
-static void note_entry(rows *r, const msg_values *values)
-{
-    const msg_value *symbol = msg_value_find(values->at, values->count, MEMBER_SYMBOL);
-    if (symbol != NULL && symbol->type == VALUE_TEXT)
-        note_symbol(r, symbol->as.text);
-    if (r->item_count > 0 && r->p->row->type != MSG_BOOK_CHANGE)
-        return;
-    const msg_value *time =
-        r->is_timed ? NULL : msg_value_find(values->at, values->count, r->p->row->time_member);
-    if (time != NULL && time->type == VALUE_TIME_NS && time->as.time_ns > r->head.exchange_ns)
-        r->head.exchange_ns = time->as.time_ns;
-    if (r->item_count > 0)
-        return;
-    if (r->p->row->sequence == SEQ_ITEM) {
-        note_sequence(r, values, MEMBER_CROSS_SEQ);
-        note_sequence(r, values, MEMBER_SEQ);
-    }
-}
-
-static int is_zero(const msg_value *value)
-{
-    return value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa == 0;
-}
-
-/* The action of an entry: its path's action, or a delete if its size is 0 and the path has
- * ITEMS_ZERO_DELETES. */
-static msg_action entry_action(const items_row *items, const msg_values *values)
-{
-    const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
-    const msg_value *rpi = msg_value_find(values->at, values->count, MEMBER_RPI_SIZE);
-    int deletes = is_zero(size) && (rpi == NULL || is_zero(rpi));
-    return (items->flags & ITEMS_ZERO_DELETES) && deletes ? ACTION_DELETE : items->action;
 }
 
 /* The action of an order in a book, by the exchange's word for what happened to it. Entries of a
@@ -624,39 +522,10 @@ static msg_action action_of_event(const msg_value *event)
     return ACTION_NONE;
 }
 
-/* Check that the sum of a level's sizes fits into 64 bits. Only books add them: elsewhere they may
- * be big decimals. */
-static int check_sum(rows *r, const msg_values *values, size_t offset)
-{
-    if (r->p->row->type != MSG_BOOK_CHANGE)
-        return 1;
-    const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
-    const msg_value *rpi = msg_value_find(values->at, values->count, MEMBER_RPI_SIZE);
-    td_decimal sum;
-    if (rpi == NULL || size == NULL || msg_size_with_rpi(size->as.decimal, rpi->as.decimal, &sum))
-        return 1;
-    return refuse(r, DECODE_BAD_NUMBER, offset, msg_member_name(MEMBER_RPI_SIZE));
-}
-
-/* Add an entry. Its values are in d->values, from index first to the end. */
-static void add_item(rows *r, size_t first, msg_action action)
-{
-    row_decoder *d = r->d;
-    td_array_ensure((void **)&d->items, &d->item_capacity, r->item_count, sizeof *d->items);
-    d->items[r->item_count++] = (msg_item){.action = action, .value_count = r->value_count - first};
-}
-
-/* The values of one entry, from index first to the end; valid until another value is added. */
-static msg_values values_from(const rows *r, size_t first)
-{
-    const msg_value *at = r->d->values == NULL ? NULL : r->d->values + first;
-    return (msg_values){at, r->value_count - first};
-}
-
 /* The key of the field with a member. */
 static const char *key_of(const rows *r, msg_member member)
 {
-    const topic_row *row = r->p->row;
+    const topic_row *row = r->f.p->row;
     for (size_t i = 0; i < row->field_count; i++)
         if (row->fields[i].member == member)
             return row->fields[i].key;
@@ -664,58 +533,65 @@ static const char *key_of(const rows *r, msg_member member)
 }
 
 /* Set the action of an entry of MSG_BOOK_ORDERS, unless its path has one. */
-static int set_order_action(rows *r, const msg_values *values, size_t offset, msg_action *action)
+static int set_order_action(rows *r, msg_item *entry, size_t offset)
 {
-    const msg_value *event = msg_value_find(values->at, values->count, MEMBER_EVENT_TYPE);
-    if (*action == ACTION_NONE)
-        *action = action_of_event(event);
-    return *action != ACTION_NONE ||
+    const msg_value *event = msg_item_value(entry, MEMBER_EVENT_TYPE);
+    if (entry->action == ACTION_NONE)
+        entry->action = action_of_event(event);
+    return entry->action != ACTION_NONE ||
            refuse(r, event == NULL ? DECODE_MISSING_FIELD : DECODE_BAD_KIND, offset,
                   key_of(r, MEMBER_EVENT_TYPE));
 }
 
-/* Add one side of an ITEMS_BEST entry as a level, if it has a price. */
-static int add_best(rows *r, const best_side *best, msg_side side, size_t offset)
+/* Add one side of an ITEMS_BEST entry as a level. */
+static int add_best(rows *r, const msg_item *entry, msg_side side, msg_member price,
+                    msg_member size, size_t offset)
 {
-    if (best->price.type != VALUE_DECIMAL)
-        return 1;
-    size_t first = r->value_count;
-    msg_value values[] = {best->price,
-                          best->size,
-                          {.member = MEMBER_SIDE, .type = VALUE_SIDE, .as.side = (uint8_t)side}};
-    values[0].member = MEMBER_PRICE;
-    values[1].member = MEMBER_SIZE;
-    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
-        if (values[i].type != VALUE_ABSENT)
-            add_value(r, &values[i]);
-    if (best->size.type != VALUE_DECIMAL)
-        return refuse(r, DECODE_MISSING_FIELD, offset, key_of(r, best->size.member));
-    add_item(r, first, ACTION_SET);
+    return decode_add_best(&r->f, side, msg_item_value(entry, price),
+                           msg_item_value(entry, size)) ||
+           refuse(r, DECODE_MISSING_FIELD, offset, key_of(r, size));
+}
+
+/* Keep the values of an entry that its plain struct lacks: those from index first on. */
+static void keep_extra(rows *r, size_t first)
+{
+    decode_frame *f = &r->f;
+    msg_value *values = f->m->values;
+    size_t kept = first;
+    for (size_t i = first; f->is_whole && i < f->value_count; i++)
+        if (!msg_struct_has(f->head.type, values[i].member))
+            values[kept++] = values[i];
+    f->value_count = kept;
+    if (f->is_whole)
+        decode_add_item(f, first, ACTION_NONE, 0);
+    else
+        f->count++;
+}
+
+/* Add a level or trade, whose values are those from index first on. */
+static int add_struct(rows *r, const items_row *items, const msg_item *entry, size_t first,
+                      size_t offset)
+{
+    td_decimal rpi;
+    if (items->flags & ITEMS_BEST) {
+        r->f.value_count = first;
+        return add_best(r, entry, SIDE_BUY, MEMBER_BID1_PRICE, MEMBER_BID1_SIZE, offset) &&
+               add_best(r, entry, SIDE_SELL, MEMBER_ASK1_PRICE, MEMBER_ASK1_SIZE, offset);
+    }
+    if (r->f.head.type == MSG_TRADE)
+        *decode_trade(&r->f) = msg_trade_of(entry);
+    else if (!msg_level_of(entry, decode_level(&r->f), &rpi))
+        return refuse(r, DECODE_BAD_NUMBER, offset, msg_member_name(MEMBER_RPI_SIZE));
+    else if (r->f.p->has_rpi)
+        *decode_rpi(&r->f) = rpi;
+    keep_extra(r, first);
     return 1;
-}
-
-static msg_value value_or_absent(const msg_values *values, msg_member member)
-{
-    const msg_value *found = msg_value_find(values->at, values->count, member);
-    return found != NULL ? *found : (msg_value){.member = member, .type = VALUE_ABSENT};
-}
-
-/* Replace an ITEMS_BEST entry by its two sides. */
-static int add_both(rows *r, size_t first, size_t offset)
-{
-    msg_values values = values_from(r, first);
-    const best_side bid = {value_or_absent(&values, MEMBER_BID1_PRICE),
-                           value_or_absent(&values, MEMBER_BID1_SIZE)};
-    const best_side ask = {value_or_absent(&values, MEMBER_ASK1_PRICE),
-                           value_or_absent(&values, MEMBER_ASK1_SIZE)};
-    r->value_count = first;
-    return add_best(r, &bid, SIDE_BUY, offset) && add_best(r, &ask, SIDE_SELL, offset);
 }
 
 /* List an entry and its fields for a survey. */
 static void list_entry(rows *r, const items_row *items, const found_fields *s)
 {
-    const topic_row *row = r->p->row;
+    const topic_row *row = r->f.p->row;
     size_t place = (size_t)(items - row->items);
     if (TD_LIKELY(!r->d->surveys))
         return;
@@ -738,14 +614,13 @@ static uint64_t fields_of(const topic_row *row, const found_fields *s)
 /* Read the values of the fields that were found, and add them as one entry. */
 static int add_entry(rows *r, const items_row *items, const found_fields *s, size_t offset)
 {
-    size_t first = r->value_count;
-    TD_ASSERT(r->item_count <= LIMIT_FRAME_ITEMS);
-    TD_ASSERT(first >= r->envelope_count);
-    if (r->item_count + 2 > LIMIT_FRAME_ITEMS + 1)
+    decode_frame *f = &r->f;
+    const size_t first = f->value_count;
+    if (f->count >= LIMIT_FRAME_ITEMS)
         return refuse(r, DECODE_LIMIT, offset, NULL);
     /* Only fields that very many entries inherit can be more than the frame's bytes: time and
      * memory would be out of proportion to the frame. */
-    for (size_t i = 0; i < r->p->row->field_count; i++)
+    for (size_t i = 0; i < r->f.p->row->field_count; i++)
         r->found_count += s->token[i] != 0;
     if (r->found_count > r->frame_bytes)
         return refuse(r, DECODE_LIMIT, offset, NULL);
@@ -753,43 +628,45 @@ static int add_entry(rows *r, const items_row *items, const found_fields *s, siz
     if (!read_fields(r, items, s))
         return 0;
     if (items->flags & (ITEMS_BUY | ITEMS_SELL)) /* the path implies the side (bids or asks) */
-        add_value(r, &(msg_value){.member = MEMBER_SIDE,
-                                  .type = VALUE_SIDE,
-                                  .as.side = items->flags & ITEMS_BUY ? SIDE_BUY : SIDE_SELL});
-    msg_values values = values_from(r, first);
-    msg_action action = entry_action(items, &values);
-    if (r->p->row->type == MSG_BOOK_ORDERS && !set_order_action(r, &values, offset, &action))
+        *decode_add_values(f, 1) =
+            (msg_value){.member = MEMBER_SIDE,
+                        .type = VALUE_SIDE,
+                        .as.side = items->flags & ITEMS_BUY ? SIDE_BUY : SIDE_SELL};
+    msg_item entry = {.values = f->m->values == NULL ? NULL : f->m->values + first,
+                      .value_count = f->value_count - first};
+    entry.action = decode_action(items, msg_item_decimal(&entry, MEMBER_SIZE),
+                                 msg_item_decimal(&entry, MEMBER_RPI_SIZE));
+    if (f->head.type == MSG_BOOK_ORDERS && !set_order_action(r, &entry, offset))
         return 0;
-    if (!s->is_outer && !check_required(r, values.at, values.count, action, offset))
+    if (!s->is_outer && !check_required(r, &entry, offset))
         return 0;
-    note_entry(r, &values);
-    if (items->flags & ITEMS_BEST)
-        return add_both(r, first, offset);
-    if (!check_sum(r, &values, offset))
-        return 0;
-    add_item(r, first, action);
-    if (r->p->row->type == MSG_TICKER)
-        r->d->items[r->item_count - 1].fields = fields_of(r->p->row, s);
+    for (size_t i = 0; i < entry.value_count; i++)
+        if (!note_symbol(r, &entry.values[i]))
+            decode_note_value(f, &entry.values[i]);
+    if (f->head.type == MSG_BOOK_CHANGE || f->head.type == MSG_TRADE)
+        return add_struct(r, items, &entry, first, offset);
+    decode_add_item(f, first, entry.action,
+                    f->head.type == MSG_TICKER ? fields_of(f->p->row, s) : 0);
     return 1;
 }
 
 /* 1 if a key of an entry is on the path to other entries, or belongs to the envelope. */
 static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
 {
-    size_t index = (size_t)(items - r->p->row->items);
+    size_t index = (size_t)(items - r->f.p->row->items);
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
-    plan_node *node = &r->p->nodes[r->p->items_node[index]];
+    plan_node *node = &r->f.p->nodes[r->f.p->items_node[index]];
     uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
     return found != KEY_NONE && (node->targets[found].kind == TARGET_NODE ||
-                                 node == &r->p->nodes[0] || node->has_values);
+                                 node == &r->f.p->nodes[0] || node->has_values);
 }
 
 /* Find the field of an entry at a key; a key with a dot is no path. */
 static uint32_t find_field(rows *r, uint32_t place, td_bytes key)
 {
-    return r->p->inner.count > 0 && key.size > 0 && memchr(key.data, '.', key.size) != NULL
+    return r->f.p->inner.count > 0 && key.size > 0 && memchr(key.data, '.', key.size) != NULL
                ? KEY_NONE
-               : key_set_find_text(&r->p->entry, place, key);
+               : key_set_find_text(&r->f.p->entry, place, key);
 }
 
 /* Find the field at a path of two keys. */
@@ -803,7 +680,7 @@ static uint32_t find_inner_field(rows *r, td_bytes outer, td_bytes key)
     path[outer.size] = '.';
     if (key.size > 0)
         memcpy(path + outer.size + 1, key.data, key.size);
-    return key_set_find_text(&r->p->entry, r->p->entry.count, td_bytes_of(path, size));
+    return key_set_find_text(&r->f.p->entry, r->f.p->entry.count, td_bytes_of(path, size));
 }
 
 /* The path of a member of an object in an entry, as a survey has it. */
@@ -847,7 +724,7 @@ static int find_inner(rows *r, const items_row *items, td_bytes outer, json_valu
 static int read_other_member(rows *r, const items_row *items, td_bytes key, json_value element,
                              uint32_t *seen, found_fields *s)
 {
-    const uint32_t inner = key_set_find_text(&r->p->inner, r->p->inner.count, key);
+    const uint32_t inner = key_set_find_text(&r->f.p->inner, r->f.p->inner.count, key);
     const int is_repeated = inner != KEY_NONE && (*seen & (1u << inner)) != 0;
     if (inner != KEY_NONE && !is_repeated) {
         *seen |= 1u << inner;
@@ -891,7 +768,7 @@ static int read_array_entry(rows *r, const items_row *items, json_value entry,
     json_value element;
     uint32_t place = 0;
     for (json_iter it = json_iter_of(entry); json_next(&it, NULL, &element); place++) {
-        const uint32_t found = place < TOPIC_FIELDS_MAX ? r->p->field_at[place] : KEY_NONE;
+        const uint32_t found = place < TOPIC_FIELDS_MAX ? r->f.p->field_at[place] : KEY_NONE;
         if (found == KEY_NONE)
             count_unexpected(r, &(survey_unexpected){.what = UNEXPECTED_UNKNOWN,
                                                      .at = items_path(items),
@@ -952,7 +829,7 @@ static void note_outer_fields(rows *r, json_value object, found_fields *outer)
     json_value element;
     uint32_t place = 0;
     for (json_iter it = json_iter_of(object); next_member(&it, &text, &element); place++) {
-        uint32_t found = key_set_find_text(&r->p->outer, place, text);
+        uint32_t found = key_set_find_text(&r->f.p->outer, place, text);
         if (found == KEY_NONE || own.token[found] != 0)
             continue;
         outer->token[found] = own.token[found] = element.token;
@@ -969,11 +846,11 @@ static int follow_object(rows *r, const items_row *items, const char *path, json
 {
     json_value element;
     found_fields s = *outer;
-    size_t before = r->item_count;
+    size_t before = r->f.count;
     size_t size = strcspn(path, ".");
     int is_last = path[size] == '\0';
     s.is_outer = 0;
-    if (r->p->has_inherited && path != items->path)
+    if (r->f.p->has_inherited && path != items->path)
         note_outer_fields(r, object, &s);
     int has_own = s.is_outer;
     s.is_outer = 0;
@@ -982,7 +859,7 @@ static int follow_object(rows *r, const items_row *items, const char *path, json
                       : accept_missing(r, items, json_offset(object));
     if (!is_read)
         return 0;
-    if (!is_last || !has_own || r->item_count != before)
+    if (!is_last || !has_own || r->f.count != before)
         return 1;
     s.is_outer = 1; /* an object that contains no entry counts as one */
     return add_entry(r, items, &s, json_offset(object));
@@ -1007,22 +884,22 @@ static int follow_items(rows *r, const items_row *items, const char *path, json_
  * longer paths through the same value, not both. */
 static int is_replaced(const rows *r, size_t index)
 {
-    int list = r->p->list_instead[index];
+    int list = r->f.p->list_instead[index];
     if (list != PLAN_NO_ITEMS)
         return r->items_seen[list] != 0;
-    return (r->p->row->items[index].flags & ITEMS_LIST) != 0 && r->items_seen[index] == 0;
+    return (r->f.p->row->items[index].flags & ITEMS_LIST) != 0 && r->items_seen[index] == 0;
 }
 
 /* Read the entries of one of the row's items, wherever its path occurs. */
 static int read_places(rows *r, size_t index)
 {
-    const items_row *items = &r->p->row->items[index];
+    const items_row *items = &r->f.p->row->items[index];
     uint32_t seen = r->items_seen[index];
     size_t before = r->place_count;
-    if (seen == 1 && !r->p->is_followed[index])
+    if (seen == 1 && !r->f.p->is_followed[index])
         return read_entries(r, items, r->items_at[index], &NO_OUTER_FIELDS);
     /* The first pass did not enter entries, so it has not seen paths that lead into them. */
-    if ((seen != 0 || r->p->is_followed[index]) &&
+    if ((seen != 0 || r->f.p->is_followed[index]) &&
         !follow_items(r, items, items->path, r->root, &NO_OUTER_FIELDS))
         return 0;
     return r->place_count != before || accept_missing(r, items, 0);
@@ -1031,10 +908,10 @@ static int read_places(rows *r, size_t index)
 /* Read the entries, in the order of the row's items. Returns 1, or 0 and *r->why. */
 static int read_items(rows *r)
 {
-    const topic_row *row = r->p->row;
+    const topic_row *row = r->f.p->row;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
         const items_row *items = &row->items[i];
-        int is_other_kind = items->kind != FRAME_ANY && items->kind != r->head.kind;
+        int is_other_kind = items->kind != FRAME_ANY && items->kind != r->f.head.kind;
         if (!is_other_kind && !is_replaced(r, i) && !read_places(r, i))
             return 0;
     }
@@ -1045,8 +922,6 @@ static int read_items(rows *r)
 
 void row_decoder_fini(row_decoder *d)
 {
-    td_free(d->items);
-    td_free(d->values);
     td_free(d->members);
     td_arena_close(d->texts);
 }
@@ -1058,29 +933,9 @@ decode_reason decode_json_reason(td_result rc, const json_error *error)
     return error->is_encoding ? DECODE_NOT_UTF8 : DECODE_NOT_JSON;
 }
 
-/* Set the items' pointers to their values, which do not move any more. */
-static void publish(const rows *r, message *out)
-{
-    row_decoder *d = r->d;
-    const msg_value *values = d->values == NULL ? NULL : d->values + r->envelope_count;
-    for (size_t i = 0; i < r->item_count; i++) {
-        d->items[i].values = values;
-        if (values != NULL)
-            values += d->items[i].value_count;
-    }
-    TD_ASSERT(r->item_count == 0 || values == NULL || values == d->values + r->value_count);
-    out->record = (msg_record){
-        .head = r->head,
-        .values = d->values,
-        .value_count = r->envelope_count,
-        .items = d->items,
-        .item_count = r->item_count,
-    };
-    out->extra = NULL;
-}
-
-int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic_match *topic,
-                td_bytes frame, message *out, decode_error *why)
+int decode_rows(row_decoder *d, json_parser *parser, decode_memory *m, decode_plan *p,
+                const topic_match *topic, td_bytes frame, int is_whole, message *out,
+                decode_error *why)
 {
     TD_ASSERT(p->row == topic->row);
     if (TD_UNLIKELY(d->texts == NULL))
@@ -1089,8 +944,11 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic
     d->member_count = 0;
     d->unexpected_count = 0;
     d->unexpected_left_out = 0;
-    rows r = {.d = d, .p = p, .topic = topic, .why = why, .frame_bytes = frame.size};
-    msg_head_init(&r.head, topic);
+    rows r = {.f = {.m = m, .p = p, .topic = topic, .is_whole = (uint8_t)is_whole},
+              .d = d,
+              .why = why,
+              .frame_bytes = frame.size};
+    msg_head_init(&r.f.head, topic);
     td_result rc = json_parse(parser, frame, JSON_PADDED, &r.root, NULL);
     if (rc != TD_OK) {
         json_error error = json_parse_error(parser);
@@ -1098,10 +956,11 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic
     }
     if (!read_identity(&r) || !walk_node(&r, &p->nodes[0], r.root) || !check_envelope(&r))
         return 0;
-    r.envelope_count = r.value_count;
-    r.is_timed = r.head.exchange_ns != 0;
+    r.f.is_timed = r.f.head.exchange_ns != 0;
     if (!read_items(&r))
         return 0;
-    publish(&r, out);
+    if (r.f.head.type == MSG_TRADE)
+        msg_trades_shorten(&r.f.head, m->trades, r.f.count);
+    decode_publish(&r.f, out);
     return 1;
 }

@@ -5,16 +5,12 @@
 
 #include "base/json/json.h"
 #include "schema/decode_result.h"
-#include "schema/decode_plan.h"
+#include "schema/decode_frame.h"
 #include "schema/decode_value.h"
 
 /* Memory for the content of the last frame; it grows to the largest frame so far. Zero-initialise.
  */
 typedef struct row_decoder {
-    msg_item *items;
-    size_t item_capacity;
-    msg_value *values;
-    size_t value_capacity;
     td_arena *texts; /* of FIELD_JSON values; NULL before the first frame */
     uint8_t surveys; /* 1: also fill the lists below, for a survey */
     survey_member *members;
@@ -28,10 +24,11 @@ typedef struct row_decoder {
 /* Free the decoder's memory. */
 void row_decoder_fini(row_decoder *d);
 
-/* Decode a frame, which must be followed by JSON_PADDING_BYTES. Returns 1 and a record, valid until
+/* Decode a frame, which must be followed by JSON_PADDING_BYTES. Returns 1, and *out is valid until
  * the next call and while the parser's text is; or 0 and *why. */
-int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic_match *topic,
-                td_bytes frame, message *out, decode_error *why);
+int decode_rows(row_decoder *d, json_parser *parser, decode_memory *m, decode_plan *p,
+                const topic_match *topic, td_bytes frame, int is_whole, message *out,
+                decode_error *why);
 
 /* Why a text is not JSON, from the result of json_parse(). */
 decode_reason decode_json_reason(td_result rc, const json_error *error);

@@ -145,6 +145,18 @@ int msg_head_store(msg_head *head, msg_member time, const msg_value *value)
     return 1;
 }
 
+void msg_head_note_symbol(msg_head *head, td_bytes own, int has_coin, uint8_t *is_set,
+                          td_bytes symbol)
+{
+    if (own.size != 0 && (has_coin || !td_bytes_is(own, "*")))
+        head->foreign_symbols += !has_coin && !td_bytes_equal(symbol, own);
+    else if (!*is_set)
+        head->symbol = symbol;
+    else if (!td_bytes_equal(symbol, head->symbol))
+        head->symbol = td_bytes_str("*");
+    *is_set = 1;
+}
+
 size_t message_item_count(const message *m)
 {
     if (message_is_record(m))
@@ -164,9 +176,9 @@ const msg_value *msg_value_find(const msg_value *values, size_t count, msg_membe
     return NULL;
 }
 
-static const td_decimal *entry_decimal(const msg_item *item, msg_member member)
+const td_decimal *msg_item_decimal(const msg_item *item, msg_member member)
 {
-    const msg_value *value = msg_value_find(item->values, item->value_count, member);
+    const msg_value *value = msg_item_value(item, member);
     return value != NULL && value->type == VALUE_DECIMAL ? &value->as.decimal : NULL;
 }
 
@@ -187,7 +199,8 @@ size_t message_any_entry(const message *m,
             found = fits(user, &at->price, &at->size);
         } else {
             const msg_item *at = &m->record.items[i];
-            found = fits(user, entry_decimal(at, MEMBER_PRICE), entry_decimal(at, MEMBER_SIZE));
+            found =
+                fits(user, msg_item_decimal(at, MEMBER_PRICE), msg_item_decimal(at, MEMBER_SIZE));
         }
         if (found)
             return i + 1;
@@ -201,8 +214,7 @@ td_bytes message_entry_symbol(const message *m, size_t index)
     if (m->head.type == MSG_TRADE)
         return m->trades.trades[index].symbol;
     if (message_is_record(m))
-        value = msg_value_find(m->record.items[index].values, m->record.items[index].value_count,
-                               MEMBER_SYMBOL);
+        value = msg_item_value(&m->record.items[index], MEMBER_SYMBOL);
     return value != NULL && value->type == VALUE_TEXT ? value->as.text : td_bytes_str("");
 }
 
@@ -238,78 +250,66 @@ int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out)
 
 /* ---- from an entry's values to its plain struct ---- */
 
-static const msg_value *item_value(const msg_item *item, msg_member member)
+/* A decimal, or 0 if it is absent. */
+static td_decimal decimal_of(const msg_item *item, msg_member member)
 {
-    return msg_value_find(item->values, item->value_count, member);
+    const td_decimal *value = msg_item_decimal(item, member);
+    return value != NULL ? *value : (td_decimal){0, 0};
 }
 
-/* Read a value as one type; its type is known from the row's field. An absent value gives 0 or an
- * empty text. */
-static td_decimal decimal_of(const msg_value *value)
+/* A text, or an empty one if it is absent. */
+static td_bytes text_of(const msg_item *item, msg_member member)
 {
-    return value != NULL && value->type == VALUE_DECIMAL ? value->as.decimal : (td_decimal){0, 0};
-}
-
-static td_bytes text_of(const msg_value *value)
-{
+    const msg_value *value = msg_item_value(item, member);
     return value != NULL && value->type == VALUE_TEXT ? value->as.text : td_bytes_of(NULL, 0);
 }
 
 int msg_level_of(const msg_item *item, msg_level *out, td_decimal *rpi)
 {
-    td_decimal price = {0, 0};
-    td_decimal size = {0, 0};
-    int has_rpi = 0;
-    *rpi = (td_decimal){0, 0};
-    *out = (msg_level){.side = SIDE_NONE, .action = (uint8_t)item->action};
-    for (size_t i = 0; i < item->value_count; i++) {
-        const msg_value *value = &item->values[i];
-        if (value->member == MEMBER_PRICE) {
-            price = decimal_of(value);
-        } else if (value->member == MEMBER_SIZE) {
-            size = decimal_of(value);
-        } else if (value->member == MEMBER_SIDE) {
-            out->side = value->as.side;
-        } else if (value->member == MEMBER_RPI_SIZE) {
-            *rpi = decimal_of(value);
-            has_rpi = 1;
-        }
-    }
-    if (item->action == ACTION_DELETE)
-        size = (td_decimal){0, 0};
-    else if (has_rpi && !msg_size_with_rpi(size, *rpi, &size))
-        return 0;
-    out->price = price.mantissa;
-    out->price_scale = price.scale;
-    out->size = size.mantissa;
-    out->size_scale = size.scale;
-    return 1;
+    const msg_value *side = msg_item_value(item, MEMBER_SIDE);
+    const td_decimal *retail = msg_item_decimal(item, MEMBER_RPI_SIZE);
+    const td_decimal price = decimal_of(item, MEMBER_PRICE);
+    const td_decimal size = decimal_of(item, MEMBER_SIZE);
+    *rpi = retail != NULL ? *retail : (td_decimal){0, 0};
+    *out = (msg_level){.price = price.mantissa,
+                       .price_scale = price.scale,
+                       .size = size.mantissa,
+                       .size_scale = size.scale,
+                       .side = side == NULL ? (uint8_t)SIDE_NONE : side->as.side,
+                       .action = (uint8_t)item->action};
+    return msg_level_end(out, retail);
 }
 
-msg_trade msg_trade_of(const msg_item *item, td_bytes own)
+msg_trade msg_trade_of(const msg_item *item)
 {
-    const msg_value *side = item_value(item, MEMBER_SIDE);
-    const msg_value *time = item_value(item, MEMBER_EXCHANGE_TIME);
-    const msg_value *cross_seq = item_value(item, MEMBER_CROSS_SEQ);
-    const msg_value *seq = item_value(item, MEMBER_SEQ);
-    const msg_value *block = item_value(item, MEMBER_IS_BLOCK_TRADE);
-    const msg_value *rpi = item_value(item, MEMBER_IS_RPI_TRADE);
-    td_bytes symbol = text_of(item_value(item, MEMBER_SYMBOL));
+    const msg_value *side = msg_item_value(item, MEMBER_SIDE);
+    const msg_value *time = msg_item_value(item, MEMBER_EXCHANGE_TIME);
+    const msg_value *cross_seq = msg_item_value(item, MEMBER_CROSS_SEQ);
+    const msg_value *seq = msg_item_value(item, MEMBER_SEQ);
+    const msg_value *block = msg_item_value(item, MEMBER_IS_BLOCK_TRADE);
+    const msg_value *rpi = msg_item_value(item, MEMBER_IS_RPI_TRADE);
     return (msg_trade){
-        .price = decimal_of(item_value(item, MEMBER_PRICE)),
-        .size = decimal_of(item_value(item, MEMBER_SIZE)),
+        .price = decimal_of(item, MEMBER_PRICE),
+        .size = decimal_of(item, MEMBER_SIZE),
         .exchange_ns = time == NULL ? 0 : time->as.time_ns,
         .cross_seq = cross_seq == NULL ? 0 : cross_seq->as.integer,
         .has_cross_seq = cross_seq != NULL,
         .seq = seq == NULL ? 0 : seq->as.integer,
         .has_seq = seq != NULL,
-        .symbol = td_bytes_equal(symbol, own) ? td_bytes_of(NULL, 0) : symbol,
-        .trade_id = text_of(item_value(item, MEMBER_TRADE_ID)),
-        .tick_direction = text_of(item_value(item, MEMBER_TICK_DIRECTION)),
+        .symbol = text_of(item, MEMBER_SYMBOL),
+        .trade_id = text_of(item, MEMBER_TRADE_ID),
+        .tick_direction = text_of(item, MEMBER_TICK_DIRECTION),
         .side = side == NULL ? (uint8_t)SIDE_NONE : side->as.side,
         .is_block_trade = (int8_t)(block == NULL ? -1 : block->as.is_true),
         .is_rpi_trade = (int8_t)(rpi == NULL ? -1 : rpi->as.is_true),
     };
+}
+
+void msg_trades_shorten(const msg_head *head, msg_trade *trades, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (td_bytes_equal(trades[i].symbol, head->symbol))
+            trades[i].symbol = td_bytes_of(NULL, 0);
 }
 
 msg_level message_level(const message *m, size_t index)

@@ -221,6 +221,12 @@ int msg_head_number(const msg_head *head, int64_t *out);
 /* Where the head holds a number of the envelope, and in *has whether it is there; NULL: nowhere. */
 int64_t *msg_head_place(msg_head *head, msg_member member, uint8_t **has);
 
+/* Use a symbol that an entry names: without a symbol of its own, the frame has that of its entries,
+ * "*" for several. Else other symbols are counted, but for a topic of a coin. *is_set is 1 after
+ * the first symbol. */
+void msg_head_note_symbol(msg_head *head, td_bytes own, int has_coin, uint8_t *is_set,
+                          td_bytes symbol);
+
 /* Store a value of the envelope, if the head has a place for it; `time` is the member that is the
  * exchange's time. Returns 0 if it lacks one. */
 int msg_head_store(msg_head *head, msg_member time, const msg_value *value);
@@ -256,11 +262,29 @@ int message_has_entry(const message *m, const td_decimal_range *price,
  * Returns 0 if the sum exceeds 64 bits. */
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);
 
+/* Complete a level, of which rpi is the size of its retail orders, or NULL: deletes have size 0,
+ * and the size of others includes that of retail orders. Returns 0 if the sum exceeds 64 bits. */
+static inline int msg_level_end(msg_level *level, const td_decimal *rpi)
+{
+    td_decimal sum = {level->size, level->size_scale};
+    const int is_whole = rpi == NULL || msg_size_with_rpi(sum, *rpi, &sum);
+    if (level->action == ACTION_DELETE)
+        sum = (td_decimal){0, 0};
+    if (rpi != NULL || level->action == ACTION_DELETE) {
+        level->size = sum.mantissa;
+        level->size_scale = sum.scale;
+    }
+    return is_whole;
+}
+
 /* Convert an entry's values, typed by a row, to the plain struct. msg_level_of() sets *rpi to the
  * size of the level's retail orders (0 if absent) and returns 1. It returns 0 if the sum of the
- * level's sizes exceeds 64 bits. A trade keeps its symbol only if it differs from own. */
+ * level's sizes exceeds 64 bits. */
 int msg_level_of(const msg_item *item, msg_level *out, td_decimal *rpi);
-msg_trade msg_trade_of(const msg_item *item, td_bytes own);
+msg_trade msg_trade_of(const msg_item *item);
+
+/* Remove the frame's symbol from its trades: they keep only another one. */
+void msg_trades_shorten(const msg_head *head, msg_trade *trades, size_t count);
 
 /* The size of a level's retail orders, 0 if the topic does not separate them. Subtract it from the
  * level's size for the size without them. */
@@ -268,6 +292,15 @@ td_decimal message_level_rpi(const message *m, size_t index);
 
 /* The value of a member among count values; NULL if it is absent. */
 const msg_value *msg_value_find(const msg_value *values, size_t count, msg_member member);
+
+/* The value of a member of an entry; NULL if it is absent. */
+static inline const msg_value *msg_item_value(const msg_item *item, msg_member member)
+{
+    return msg_value_find(item->values, item->value_count, member);
+}
+
+/* The decimal of a member of an entry; NULL if it is absent, or of another type. */
+const td_decimal *msg_item_decimal(const msg_item *item, msg_member member);
 
 /* Names in reports and JSON ("book_change", "snapshot", "Buy", "insert", "price"). */
 const char *msg_type_name(msg_type type);

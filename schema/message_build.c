@@ -440,11 +440,6 @@ static msg_item entry_of(const message_builder *b)
                       .value_count = b->value_count - b->first_value};
 }
 
-static const msg_value *entry_value(const msg_item *entry, msg_member member)
-{
-    return msg_value_find(entry->values, entry->value_count, member);
-}
-
 /* Complete a level: check that it has the members that a book needs, and add up its sizes. */
 static int end_level(message_builder *b, const msg_item *entry)
 {
@@ -456,15 +451,15 @@ static int end_level(message_builder *b, const msg_item *entry)
         fault_entry(b, "a level without action");
     else if (b->levels[at].side == SIDE_NONE)
         fault_entry(b, "a level without side");
-    else if (entry_value(entry, MEMBER_PRICE) == NULL)
+    else if (msg_item_value(entry, MEMBER_PRICE) == NULL)
         fault_entry(b, "a level without price");
     else if (entry->action == ACTION_DELETE)
         b->rpi_sizes[at] = (td_decimal){0, 0};
-    else if (entry_value(entry, MEMBER_SIZE) == NULL)
+    else if (msg_item_value(entry, MEMBER_SIZE) == NULL)
         fault_entry(b, "a level without size");
     else if (!is_whole)
         fault_entry(b, "the sum of the sizes is beyond 64 bits");
-    b->has_rpi |= entry_value(entry, MEMBER_RPI_SIZE) != NULL;
+    b->has_rpi |= msg_item_value(entry, MEMBER_RPI_SIZE) != NULL;
     return b->rc == TD_OK;
 }
 
@@ -481,7 +476,7 @@ static void end_entry(message_builder *b)
         b->value_count = b->first_value;
     if (b->head.type == MSG_TRADE) {
         td_array_ensure((void **)&b->trades, &b->trade_capacity, b->entry_count, sizeof *b->trades);
-        b->trades[b->entry_count] = msg_trade_of(&entry, td_bytes_of(NULL, 0));
+        b->trades[b->entry_count] = msg_trade_of(&entry);
     } else if (!is_struct(b)) {
         td_array_ensure((void **)&b->items, &b->item_capacity, b->entry_count, sizeof *b->items);
         b->items[b->entry_count] = entry;
@@ -572,7 +567,7 @@ void message_build_member(message_builder *b, td_bytes name, const written_value
     msg_value read = {.member = find_member(b, 1, name, place)};
     if (read.member == MEMBER_NONE)
         return;
-    if (entry_value(&entry, read.member) != NULL) {
+    if (msg_item_value(&entry, read.member) != NULL) {
         fault_member(b, 1, name, "twice");
         return;
     }
@@ -697,44 +692,18 @@ static void keep_message(message_builder *b, message *out)
     }
 }
 
-/* The symbol that an entry names; empty if absent. */
-static td_bytes entry_symbol(const message *m, size_t index)
-{
-    if (m->head.type == MSG_TRADE && m->trades.trades[index].symbol.size > 0)
-        return m->trades.trades[index].symbol;
-    if (!message_is_record(m))
-        return td_bytes_of(NULL, 0);
-    const msg_item *item = &m->record.items[index];
-    const msg_value *found = msg_value_find(item->values, item->value_count, MEMBER_SYMBOL);
-    return found != NULL && found->type == VALUE_TEXT ? found->as.text : td_bytes_of(NULL, 0);
-}
-
-/* If the topic has no symbol, the entries' symbol becomes the message's ("*" for several symbols);
- * otherwise count entries with another symbol as foreign. */
+/* Give the message the symbol of its entries, or count those with another one. */
 static void note_symbols(message *m, const message_subject *subject)
 {
-    td_bytes own = subject->symbol;
-    int is_set = 0;
-    int has_coin = subject->row != NULL && topic_row_has_coin(subject->row);
-    int is_open = own.size == 0 || (!has_coin && td_bytes_is(own, "*"));
+    uint8_t is_set = 0;
+    const int has_coin = subject->row != NULL && topic_row_has_coin(subject->row);
     for (size_t i = 0; i < message_item_count(m); i++) {
-        td_bytes symbol = entry_symbol(m, i);
-        if (symbol.size == 0)
-            continue;
-        if (!is_open)
-            m->head.foreign_symbols += !has_coin && !td_bytes_equal(symbol, own);
-        else if (!is_set)
-            m->head.symbol = symbol;
-        else if (!td_bytes_equal(symbol, m->head.symbol))
-            m->head.symbol = td_bytes_str("*");
-        is_set = 1;
+        const td_bytes symbol = message_entry_symbol(m, i);
+        if (symbol.size > 0)
+            msg_head_note_symbol(&m->head, subject->symbol, has_coin, &is_set, symbol);
     }
-    /* A trade keeps its symbol only if it differs from the message's. */
-    for (size_t i = 0; m->head.type == MSG_TRADE && i < m->trades.trade_count; i++) {
-        msg_trade *trade = (msg_trade *)&m->trades.trades[i];
-        if (td_bytes_equal(trade->symbol, m->head.symbol))
-            trade->symbol = td_bytes_of(NULL, 0);
-    }
+    if (m->head.type == MSG_TRADE)
+        msg_trades_shorten(&m->head, (msg_trade *)m->trades.trades, m->trades.trade_count);
 }
 
 td_result message_build_end(message_builder *b, message *out, td_err *err)
