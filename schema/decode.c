@@ -60,12 +60,14 @@ static int refuse(decode_error *why, decode_reason reason)
 /* Parse JSON with an object or array at the top. Returns 1, or 0 and *why. */
 static int read_root(decoder *d, td_bytes text, json_value *root, decode_error *why)
 {
-    td_result rc = json_parse(d->parser, text, JSON_PADDED, root, NULL);
-    if (rc == TD_OK && json_type_of(*root) >= JSON_ARRAY)
-        return 1;
-    json_error error = json_parse_error(d->parser);
-    refuse(why, rc == TD_OK ? DECODE_NOT_JSON : decode_json_reason(rc, &error));
-    why->offset = rc == TD_OK ? 0 : error.offset;
+    const td_result rc = json_parse(d->parser, text, JSON_PADDED, root, NULL);
+    if (rc == TD_OK)
+        return json_type_of(*root) >= JSON_ARRAY || refuse(why, DECODE_NOT_JSON);
+    const json_error error = json_parse_error(d->parser);
+    refuse(why, rc == TD_E_LIMIT    ? DECODE_LIMIT
+                : error.is_encoding ? DECODE_NOT_UTF8
+                                    : DECODE_NOT_JSON);
+    why->offset = error.offset;
     return 0;
 }
 
@@ -202,7 +204,9 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
     if (try_fast(d, p, topic, frame, path, out))
         return 1;
     d->slow_count += path != DECODE_PATH_ROWS;
-    return decode_rows(&d->rows, d->parser, &d->memory, p, topic, frame, path != DECODE_PATH_FAST,
+    json_value root;
+    return read_root(d, frame, &root, why) &&
+           decode_rows(&d->rows, &d->memory, p, topic, root, frame.size, path != DECODE_PATH_FAST,
                        out, why);
 }
 

@@ -158,7 +158,6 @@ struct fast_frame {
     const plan_node *node; /* with the entries that are read */
     cached_topic *own;     /* the topic, to compare with the frame's and with each entry's symbol */
     uint64_t extra_fields; /* the plan's extra_fields if the frame is decoded whole; otherwise 0 */
-    uint64_t entry_seen;   /* a bit for each field in the last of the entry's extra values */
     uint64_t slots_filled; /* a bit for each of d->slots that has a value */
     uint32_t items_seen;   /* a bit for each of the row's items */
     int last_items; /* index of the row's items read last, because lists must be in the row's order
@@ -287,26 +286,33 @@ static inline const uint8_t *fast_integer(fast_frame *h, const field_row *field,
 
 /* ---- members without a place in the plain struct ---- */
 
-/* Add a value that the plain struct has no place for, to those of the entry in the row's order. */
-static void add_extra(fast_frame *h, uint32_t field, const msg_value *value)
-{
-    decode_frame *f = &h->f;
-    if (f->item_count <= f->count)
-        h->entry_seen = 0;
-    decode_reach_items(f, f->count + 1);
-    (void)decode_add_values(f, 1);
-    const size_t later = (size_t)__builtin_popcountll(h->entry_seen >> field);
-    msg_value *at = &f->m->values[f->value_count - 1 - later];
-    memmove(at + 1, at, later * sizeof *at);
-    *at = *value;
-    h->entry_seen |= UINT64_C(1) << field;
-    f->m->items[f->count].value_count++;
-}
-
 /* 1 if a field that the plain struct has no place for is kept: the frame is decoded whole. */
 static inline int keeps_extra(const fast_frame *h, uint32_t field)
 {
     return (h->extra_fields >> field & 1) != 0;
+}
+
+/* Keep the value of a field in d->slots, for add_slots(). */
+static inline void fill_slot(fast_frame *h, uint32_t field, const msg_value *value)
+{
+    h->d->slots[field] = *value;
+    h->slots_filled |= UINT64_C(1) << field;
+}
+
+/* Add the values in d->slots, in the row's order. Returns the index of the first. */
+static inline size_t add_slots(fast_frame *h)
+{
+    const size_t first = h->f.value_count;
+    msg_value *to = decode_add_values(&h->f, (size_t)__builtin_popcountll(h->slots_filled));
+    for (; h->slots_filled != 0; h->slots_filled &= h->slots_filled - 1)
+        *to++ = h->d->slots[__builtin_ctzll(h->slots_filled)];
+    return first;
+}
+
+/* Complete a level or trade. */
+static inline void end_struct(fast_frame *h)
+{
+    decode_end_struct(&h->f, TD_LIKELY(h->slots_filled == 0) ? h->f.value_count : add_slots(h));
 }
 
 /* Read a field that the plain struct has no place for. Its value is kept if the frame is decoded
@@ -322,7 +328,7 @@ static const uint8_t *read_extra(fast_frame *h, uint32_t field, const uint8_t *p
     if (h->f.p->noted_fields >> field & 1)
         decode_note_value(&h->f, &value);
     if (TD_UNLIKELY(keeps_extra(h, field)))
-        add_extra(h, field, &value);
+        fill_slot(h, field, &value);
     return p;
 }
 
@@ -520,14 +526,14 @@ read_level_value(fast_frame *h, uint32_t field, fast_role role, const uint8_t *p
     return read_extra(h, field, p);
 }
 
-/* Complete a level. Most deletes have no size, some have size 0 (docs/wire.md 2). */
-static inline const uint8_t *end_level(fast_frame *h, const uint8_t *p, const items_row *items,
-                                       int has_size, const td_decimal *rpi, msg_level *level)
+/* Set the action of a level and its whole size. Most deletes have no size, some have size 0
+ * (docs/wire.md 2). Returns 0 if the sum of its sizes exceeds 64 bits. */
+static inline int finish_level(const items_row *items, int has_size, const td_decimal *rpi,
+                               msg_level *level)
 {
     const td_decimal size = {level->size, level->size_scale};
     level->action = (uint8_t)decode_action(items, has_size ? &size : NULL, rpi);
-    h->f.count++;
-    return msg_level_end(level, rpi) ? p : NULL;
+    return msg_level_end(level, rpi);
 }
 
 /* The next level, with the side that the path of its entries implies. */
@@ -545,17 +551,18 @@ static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const ite
     p = read_entry(h, p, read_level_value, level, &seen);
     if (p == NULL)
         return NULL;
-    p = end_level(h, p, items, (seen & h->f.p->size_bit) != 0, NULL, level);
+    (void)finish_level(items, (seen & h->f.p->size_bit) != 0, NULL, level); /* it has one size */
+    end_struct(h);
     return level->action == ACTION_DELETE || (h->f.p->required_to_set & ~seen) == 0 ? p : NULL;
 }
 
-/* Complete a level that has the size of its retail orders next (at p: ,"size"]). */
-static const uint8_t *end_rpi_level(fast_frame *h, const uint8_t *p, const items_row *items,
-                                    msg_level *level)
+/* Read the size of a level's retail orders (at p: ,"size"). */
+static const uint8_t *scan_rpi(fast_frame *h, const uint8_t *p, const items_row *items,
+                               msg_level *level)
 {
     td_decimal *rpi = decode_rpi(&h->f);
     p = *p == ',' ? scan_decimal(p + 1, &rpi->mantissa, &rpi->scale) : NULL;
-    return p != NULL && p < h->end && *p == ']' ? end_level(h, p + 1, items, 1, rpi, level) : NULL;
+    return p != NULL && finish_level(items, 1, rpi, level) ? p : NULL;
 }
 
 /* Read ["price","size"], with a third value if the topic has a separate size of retail orders. */
@@ -567,11 +574,14 @@ static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const item
     if (TD_UNLIKELY(p == NULL || p >= h->end || *p != ','))
         return NULL;
     p = scan_decimal(p + 1, &level->size, &level->size_scale);
-    if (TD_UNLIKELY(p == NULL || p >= h->end))
+    if (h->f.p->has_rpi && p != NULL && p < h->end)
+        p = scan_rpi(h, p, items, level);
+    else
+        (void)finish_level(items, 1, NULL, level); /* it has one size */
+    if (TD_UNLIKELY(p == NULL || p >= h->end || *p != ']'))
         return NULL;
-    if (h->f.p->has_rpi)
-        return end_rpi_level(h, p, items, level);
-    return *p == ']' ? end_level(h, p + 1, items, 1, NULL, level) : NULL;
+    h->f.count++;
+    return p + 1;
 }
 
 /* ---- trades: up to a thousand in a frame ---- */
@@ -652,7 +662,7 @@ static const uint8_t *fast_trade_entry(fast_frame *h, const uint8_t *p, const it
     p = read_entry(h, p, read_trade_value, trade, &seen);
     if (p == NULL || (h->f.count == 0 && !note_first(h, trade)))
         return NULL;
-    h->f.count++;
+    end_struct(h);
     return p;
 }
 
@@ -706,15 +716,11 @@ static const uint8_t *read_slots(fast_frame *h, const uint8_t *p, uint64_t *seen
 
 static const uint8_t *fast_record_entry(fast_frame *h, const uint8_t *p, const items_row *items)
 {
-    const size_t first = h->f.value_count;
     uint64_t seen;
     p = read_slots(h, p, &seen);
-    if (p == NULL)
-        return NULL;
-    msg_value *to = decode_add_values(&h->f, (size_t)__builtin_popcountll(h->slots_filled));
-    for (uint64_t left = h->slots_filled; left != 0; left &= left - 1)
-        *to++ = h->d->slots[__builtin_ctzll(left)];
-    decode_add_item(&h->f, first, items->action, h->f.head.type == MSG_TICKER ? seen : 0);
+    if (p != NULL)
+        decode_add_item(&h->f, add_slots(h), items->action,
+                        h->f.head.type == MSG_TICKER ? seen : 0);
     return p;
 }
 

@@ -113,6 +113,15 @@ void decode_reach_items(decode_frame *f, size_t count);
  * msg_item. */
 void decode_add_item(decode_frame *f, size_t first, msg_action action, uint64_t fields);
 
+/* Complete a level or trade. If there are values from index first on, its struct lacks them. */
+static inline void decode_end_struct(decode_frame *f, size_t first)
+{
+    if (TD_UNLIKELY(f->value_count > first))
+        decode_add_item(f, first, ACTION_NONE, 0);
+    else
+        f->count++;
+}
+
 /* Add the best level of a side, if it has a price. Returns 0 if it lacks a size. */
 int decode_add_best(decode_frame *f, msg_side side, const msg_value *price, const msg_value *size);
 

@@ -169,9 +169,7 @@ static int read_identity(rows *r)
 {
     json_value value = r->root;
     const topic_row *row = r->f.p->row;
-    json_type type = json_type_of(r->root);
-    if (type != JSON_OBJECT && type != JSON_ARRAY)
-        return refuse(r, DECODE_NOT_JSON, 0, NULL);
+    const json_type type = json_type_of(r->root);
     const char *topic_key = topic_row_topic_key(row);
     const char *kind_key = topic_row_kind_key(row);
     if (row->is_event) {
@@ -552,8 +550,9 @@ static int add_best(rows *r, const msg_item *entry, msg_side side, msg_member pr
            refuse(r, DECODE_MISSING_FIELD, offset, key_of(r, size));
 }
 
-/* Keep the values of an entry that its plain struct lacks: those from index first on. */
-static void keep_extra(rows *r, size_t first)
+/* Complete a level or trade: of its values, from index first on, only those that the struct lacks
+ * stay. */
+static void end_struct(rows *r, size_t first)
 {
     decode_frame *f = &r->f;
     msg_value *values = f->m->values;
@@ -562,10 +561,7 @@ static void keep_extra(rows *r, size_t first)
         if (!msg_struct_has(f->head.type, values[i].member))
             values[kept++] = values[i];
     f->value_count = kept;
-    if (f->is_whole)
-        decode_add_item(f, first, ACTION_NONE, 0);
-    else
-        f->count++;
+    decode_end_struct(f, first);
 }
 
 /* Add a level or trade, whose values are those from index first on. */
@@ -584,7 +580,7 @@ static int add_struct(rows *r, const items_row *items, const msg_item *entry, si
         return refuse(r, DECODE_BAD_NUMBER, offset, msg_member_name(MEMBER_RPI_SIZE));
     else if (r->f.p->has_rpi)
         *decode_rpi(&r->f) = rpi;
-    keep_extra(r, first);
+    end_struct(r, first);
     return 1;
 }
 
@@ -669,25 +665,9 @@ static uint32_t find_field(rows *r, uint32_t place, td_bytes key)
                : key_set_find_text(&r->f.p->entry, place, key);
 }
 
-/* Find the field at a path of two keys. */
-static uint32_t find_inner_field(rows *r, td_bytes outer, td_bytes key)
-{
-    uint8_t path[2 * LIMIT_NAME_BYTES]; /* a field's path is shorter */
-    const size_t size = outer.size + 1 + key.size;
-    if (size > sizeof path)
-        return KEY_NONE;
-    memcpy(path, outer.data, outer.size);
-    path[outer.size] = '.';
-    if (key.size > 0)
-        memcpy(path + outer.size + 1, key.data, key.size);
-    return key_set_find_text(&r->f.p->entry, r->f.p->entry.count, td_bytes_of(path, size));
-}
-
-/* The path of a member of an object in an entry, as a survey has it. */
+/* The path of a member of an object in an entry. */
 static td_bytes inner_path(rows *r, td_bytes outer, td_bytes key)
 {
-    if (TD_LIKELY(!r->d->surveys))
-        return key;
     uint8_t *path = td_arena_alloc(r->d->texts, outer.size + 1 + key.size);
     memcpy(path, outer.data, outer.size);
     path[outer.size] = '.';
@@ -707,14 +687,15 @@ static int find_inner(rows *r, const items_row *items, td_bytes outer, json_valu
     if (json_type_of(object) != JSON_OBJECT)
         return refuse_value(r, DECODE_WRONG_TYPE, object, items->path);
     for (json_iter it = json_iter_of(object); next_member(&it, &text, &element);) {
-        const uint32_t found = find_inner_field(r, outer, text);
+        const td_bytes path = inner_path(r, outer, text);
+        const uint32_t found = key_set_find_text(&r->f.p->entry, r->f.p->entry.count, path);
         if (found != KEY_NONE && s->token[found] == 0) {
             s->token[found] = element.token;
             continue;
         }
-        count_unexpected(r, &(survey_unexpected){
-                                found == KEY_NONE ? UNEXPECTED_UNKNOWN : UNEXPECTED_REPEATED,
-                                items_path(items), inner_path(r, outer, text), 0, element.token});
+        count_unexpected(
+            r, &(survey_unexpected){found == KEY_NONE ? UNEXPECTED_UNKNOWN : UNEXPECTED_REPEATED,
+                                    items_path(items), path, 0, element.token});
     }
     return 1;
 }
@@ -926,16 +907,8 @@ void row_decoder_fini(row_decoder *d)
     td_arena_close(d->texts);
 }
 
-decode_reason decode_json_reason(td_result rc, const json_error *error)
-{
-    if (rc == TD_E_LIMIT)
-        return DECODE_LIMIT;
-    return error->is_encoding ? DECODE_NOT_UTF8 : DECODE_NOT_JSON;
-}
-
-int decode_rows(row_decoder *d, json_parser *parser, decode_memory *m, decode_plan *p,
-                const topic_match *topic, td_bytes frame, int is_whole, message *out,
-                decode_error *why)
+int decode_rows(row_decoder *d, decode_memory *m, decode_plan *p, const topic_match *topic,
+                json_value root, size_t frame_bytes, int is_whole, message *out, decode_error *why)
 {
     TD_ASSERT(p->row == topic->row);
     if (TD_UNLIKELY(d->texts == NULL))
@@ -947,13 +920,9 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_memory *m, decode_pl
     rows r = {.f = {.m = m, .p = p, .topic = topic, .is_whole = (uint8_t)is_whole},
               .d = d,
               .why = why,
-              .frame_bytes = frame.size};
+              .root = root,
+              .frame_bytes = frame_bytes};
     msg_head_init(&r.f.head, topic);
-    td_result rc = json_parse(parser, frame, JSON_PADDED, &r.root, NULL);
-    if (rc != TD_OK) {
-        json_error error = json_parse_error(parser);
-        return refuse(&r, decode_json_reason(rc, &error), error.offset, NULL);
-    }
     if (!read_identity(&r) || !walk_node(&r, &p->nodes[0], r.root) || !check_envelope(&r))
         return 0;
     r.f.is_timed = r.f.head.exchange_ns != 0;

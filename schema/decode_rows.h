@@ -24,13 +24,9 @@ typedef struct row_decoder {
 /* Free the decoder's memory. */
 void row_decoder_fini(row_decoder *d);
 
-/* Decode a frame, which must be followed by JSON_PADDING_BYTES. Returns 1, and *out is valid until
- * the next call and while the parser's text is; or 0 and *why. */
-int decode_rows(row_decoder *d, json_parser *parser, decode_memory *m, decode_plan *p,
-                const topic_match *topic, td_bytes frame, int is_whole, message *out,
-                decode_error *why);
-
-/* Why a text is not JSON, from the result of json_parse(). */
-decode_reason decode_json_reason(td_result rc, const json_error *error);
+/* Decode a frame: the object or list at the top of its text. Returns 1, and *out is valid until the
+ * next call and while the parser's text is; or 0 and *why. */
+int decode_rows(row_decoder *d, decode_memory *m, decode_plan *p, const topic_match *topic,
+                json_value root, size_t frame_bytes, int is_whole, message *out, decode_error *why);
 
 #endif

@@ -91,6 +91,38 @@ static void test_number_and_time_of_a_level(void **state)
     td_arena_close(memory);
 }
 
+/* The time of a book is that of the frame, wherever it is, or else the latest of its levels. */
+static void test_time_of_a_book(void **state)
+{
+    static const char YAML[] =
+        "    - s size decimal quantity required_to_set\n    - S side side required\n"
+        "    - t exchange_ns time ms\n  head:\n    - ts exchange_ns time ms\n"
+        "topics:\n  - topic: \"book.{symbol}\"\n    message: book_change\n    title: Books\n"
+        "    envelope: head\n    fields: entry\n    time: exchange_ns\n    entries: [data set "
+        "any]\n";
+#define LEVELS                                                                                     \
+    "\"data\":[{\"p\":\"1\",\"s\":\"2\",\"S\":\"Buy\",\"t\":1700000000002},"                       \
+    "{\"p\":\"2\",\"s\":\"2\",\"S\":\"Sell\",\"t\":1700000000001}]"
+    static const struct {
+        const char *frame;
+        uint64_t ms;
+    } ROWS[] = {
+        {"{\"topic\":\"book.X\"," LEVELS "}", 2},
+        {"{\"topic\":\"book.X\"," LEVELS ",\"ts\":1700000000000}", 0},
+        {"{\"topic\":\"book.X\",\"ts\":1700000000000," LEVELS "}", 0},
+        {"{\"topic\":\"book.X\",\"ts\":0," LEVELS "}", 2},
+        {"{\"topic\":\"book.X\",\"ts\":null," LEVELS "}", 2},
+    };
+#undef LEVELS
+    td_arena *memory = td_arena_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        message m;
+        decode(*state, memory, YAML, "book.X", ROWS[i].frame, &m);
+        assert_int_equal(m.head.exchange_ns, UINT64_C(1700000000000000000) + ROWS[i].ms * 1000000);
+    }
+    td_arena_close(memory);
+}
+
 /* A member of an entry that is both a field and the frame's kind, and a trade that lacks the symbol
  * by which its frame is known. */
 static void test_members_with_two_meanings(void **state)
@@ -228,6 +260,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_members_with_two_meanings, decode_fixture_open,
                                         decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_times_of_a_second, decode_fixture_open,
+                                        decode_fixture_close),
+        cmocka_unit_test_setup_teardown(test_time_of_a_book, decode_fixture_open,
                                         decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_number_and_time_of_a_level, decode_fixture_open,
                                         decode_fixture_close),
