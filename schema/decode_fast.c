@@ -223,7 +223,8 @@ static const uint8_t *scan_other_value(fast_frame *h, const field_row *field, co
                                        msg_value *out)
 {
     const size_t quotes = *p == '"';
-    const uint8_t *after = scan_scalar(p, h->end);
+    const int is_list = *p == '[' && field->type == FIELD_JSON;
+    const uint8_t *after = is_list ? scan_value(p, h->end, UNKNOWN_DEPTH) : scan_scalar(p, h->end);
     decode_reason ignored;
     if (after == NULL || after > h->end)
         return NULL;
@@ -234,7 +235,8 @@ static const uint8_t *scan_other_value(fast_frame *h, const field_row *field, co
     if (field->type == FIELD_JSON) {
         out->type = VALUE_JSON;
         out->as.text = td_bytes_of(p, (size_t)(after - p));
-        return after;
+        /* The keys of an object in a list may need another order. */
+        return is_list && memchr(p, '{', out->as.text.size) != NULL ? NULL : after;
     }
     if (quotes == 0 && !(*p == 't' || *p == 'f' ? field_may_be_bool(field->type)
                                                 : field_may_be_number(field->type)))

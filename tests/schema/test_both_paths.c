@@ -123,6 +123,33 @@ static void test_time_of_a_book(void **state)
     td_arena_close(memory);
 }
 
+/* Lists that are values are read on the fast path, but for one with an object, whose keys are
+ * sorted. */
+static void test_lists_as_values(void **state)
+{
+    static const struct {
+        const char *value, *text;
+        int is_slow;
+    } ROWS[] = {
+        {"[\"1.5\",1,[true,null,[]]]", "[\"1.5\",1,[true,null,[]]]", 0},
+        {"[]", "[]", 0},
+        {"[\"1.5\", 1]", "[\"1.5\",1]", 1},
+        {"[{\"b\":1,\"a\":2}]", "[{\"a\":2,\"b\":1}]", 1},
+        {"[\"{\"]", "[\"{\"]", 1},
+    };
+    decode_fixture *f = *state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        char frame[256];
+        message m;
+        decode_error why;
+        const uint64_t slow = decoder_slow_count(f->decoders.fast);
+        snprintf(frame, sizeof frame, "[1,{\"a\":%s},\"ticker\",\"XBT/USD\"]", ROWS[i].value);
+        assert_true(decode_fixture_text(*state, "kraken-v1", "ticker.XBT/USD", frame, &m, &why));
+        assert_true(td_bytes_is(m.record.items[0].values[0].as.text, ROWS[i].text));
+        assert_int_equal(decoder_slow_count(f->decoders.fast) > slow, ROWS[i].is_slow);
+    }
+}
+
 /* A member of an entry that is both a field and the frame's kind, and a trade that lacks the symbol
  * by which its frame is known. */
 static void test_members_with_two_meanings(void **state)
@@ -262,6 +289,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_times_of_a_second, decode_fixture_open,
                                         decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_time_of_a_book, decode_fixture_open,
+                                        decode_fixture_close),
+        cmocka_unit_test_setup_teardown(test_lists_as_values, decode_fixture_open,
                                         decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_number_and_time_of_a_level, decode_fixture_open,
                                         decode_fixture_close),
