@@ -268,21 +268,26 @@ static const uint8_t *scan_field(fast_frame *h, const field_row *field, const ui
     return TD_LIKELY(after != NULL) ? after : scan_other_value(h, field, p, out);
 }
 
+/* Read a value of any form that must be of this type. */
+static const uint8_t *scan_typed(fast_frame *h, const field_row *field, value_type type,
+                                 const uint8_t *p, msg_value *out)
+{
+    p = scan_other_value(h, field, p, out);
+    return p != NULL && out->type == type ? p : NULL;
+}
+
 /* Read a whole number, as decode_field() does. */
 static inline const uint8_t *fast_integer(fast_frame *h, const field_row *field, const uint8_t *p,
                                           int64_t *out)
 {
-    msg_value value;
+    msg_value value = {.type = VALUE_ABSENT};
     const uint8_t *after = scan_integer(p, out);
-    if (TD_LIKELY(after != NULL)) {
-        if (field->flags & FIELD_NEXT_NUMBER)
-            *out = field_number_below(*out);
-        return after;
+    if (TD_UNLIKELY(after == NULL)) {
+        after = scan_typed(h, field, VALUE_INTEGER, p, &value);
+        *out = value.as.integer;
+    } else if (field->flags & FIELD_NEXT_NUMBER) {
+        *out = field_number_below(*out);
     }
-    after = scan_other_value(h, field, p, &value);
-    if (after == NULL || value.type != VALUE_INTEGER)
-        return NULL;
-    *out = value.as.integer;
     return after;
 }
 
@@ -480,11 +485,8 @@ fast_symbol(fast_frame *h, const uint8_t *p, td_bytes *foreign)
 static const uint8_t *scan_other_side(fast_frame *h, uint32_t field, const uint8_t *p,
                                       uint8_t *side)
 {
-    const field_row *row = &h->f.p->row->fields[field];
-    msg_value value;
-    p = scan_other_value(h, row, p, &value);
-    if (p == NULL || value.type != VALUE_SIDE)
-        return NULL;
+    msg_value value = {.type = VALUE_ABSENT};
+    p = scan_typed(h, &h->f.p->row->fields[field], VALUE_SIDE, p, &value);
     *side = value.as.side;
     return p;
 }
@@ -591,12 +593,10 @@ static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const item
 /* Read an id: a text, or a number as written. */
 static inline const uint8_t *fast_id(fast_frame *h, uint32_t field, const uint8_t *p, td_bytes *id)
 {
-    msg_value value;
+    msg_value value = {.type = VALUE_ABSENT};
     if (TD_LIKELY(*p == '"'))
         return scan_text(p, h->end, id);
-    p = scan_other_value(h, &h->f.p->row->fields[field], p, &value);
-    if (p == NULL || value.type != VALUE_TEXT)
-        return NULL;
+    p = scan_typed(h, &h->f.p->row->fields[field], VALUE_TEXT, p, &value);
     *id = value.as.text;
     return p;
 }
@@ -812,8 +812,7 @@ static inline __attribute__((always_inline)) const uint8_t *scan_kind(fast_frame
     return p;
 }
 
-/* Read a field of the envelope that has no place in the head, and keep its value if the message has
- * it. */
+/* Read a field of the envelope that is neither a number nor a time of the head. */
 static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const uint8_t *p)
 {
     const field_row *field = &h->f.p->row->envelope[index];
@@ -828,31 +827,28 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
     return p;
 }
 
-/* Read a field of the envelope, into the head if the head has a member for it. */
+/* Read a field of the envelope. */
 static inline __attribute__((always_inline)) const uint8_t *
 scan_envelope(fast_frame *h, uint32_t index, const uint8_t *p)
 {
-    const decode_plan *own = h->f.p;
-    const field_row *field = &own->row->envelope[index];
+    const field_row *field = &h->f.p->row->envelope[index];
     msg_head *head = &h->f.head;
     int64_t *number;
     uint8_t *has;
     if (h->f.envelope_seen >> index & 1)
         return NULL;
     h->f.envelope_seen |= 1u << index;
-    switch ((head_member)own->envelope_role[index]) {
-    case PLACE_EXCHANGE_TIME:
-        p = fast_time(h, own->envelope_unit_ns[index], p, &head->exchange_ns);
-        h->f.is_timed = 1;
-        return head->exchange_ns != 0 ? p : NULL; /* entries have the time */
-    case PLACE_MATCH_TIME:
-        return fast_time(h, own->envelope_unit_ns[index], p, &head->match_ns);
-    case PLACE_NUMBER:
-        number = msg_head_place(head, field->member, &has);
+    if (field->type == FIELD_INTEGER &&
+        (number = msg_head_place(head, field->member, &has)) != NULL) {
         *has = 1;
         return fast_integer(h, field, p, number);
-    case PLACE_NONE:
-        break;
+    }
+    const int is_own = field->member == h->f.p->row->time_member;
+    if (field->type == FIELD_TIME && (is_own || field->member == MEMBER_MATCH_TIME)) {
+        h->f.is_timed |= (uint8_t)is_own;
+        p = fast_time(h, field_unit_ns(field->unit), p,
+                      is_own ? &head->exchange_ns : &head->match_ns);
+        return !is_own || head->exchange_ns != 0 ? p : NULL; /* entries have the time */
     }
     return scan_envelope_other(h, index, p);
 }

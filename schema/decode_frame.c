@@ -11,6 +11,8 @@ void decode_memory_fini(decode_memory *m)
 
 void decode_note_envelope(decode_frame *f, uint32_t field, const msg_value *value)
 {
+    if (value->type == VALUE_TIME_NS && value->member == f->p->row->time_member)
+        f->is_timed = value->as.time_ns != 0;
     if (value->type == VALUE_ABSENT || msg_head_store(&f->head, f->p->row->time_member, value))
         return;
     if (value->type == VALUE_TEXT && value->member == MEMBER_VERSION)

@@ -589,32 +589,14 @@ static void plan_pattern(decode_plan *p)
     p->has_coin = (uint8_t)topic_row_has_coin(row);
 }
 
-/* The head's member in which the fast path stores a field of the envelope. */
-static head_member place_of(const topic_row *row, const field_row *field)
-{
-    if (field->type == FIELD_TIME)
-        return field->member == row->time_member    ? PLACE_EXCHANGE_TIME
-               : field->member == MEMBER_MATCH_TIME ? PLACE_MATCH_TIME
-                                                    : PLACE_NONE;
-    msg_head head;
-    uint8_t *has;
-    return field->type == FIELD_INTEGER && msg_head_place(&head, field->member, &has) != NULL
-               ? PLACE_NUMBER
-               : PLACE_NONE;
-}
-
 /* Prepare the sets of fields and items that the fast path must find in a frame. */
 static void plan_requirements(decode_plan *p)
 {
     const topic_row *row = p->row;
     p->number_unit_ns = topic_row_time_unit_ns(row);
-    for (uint32_t i = 0; i < row->envelope_count; i++) {
-        const field_row *field = &row->envelope[i];
-        p->envelope_role[i] = (uint8_t)place_of(row, field);
-        p->envelope_unit_ns[i] = field_unit_ns(field->unit);
-        if (field->flags & FIELD_REQUIRED)
+    for (uint32_t i = 0; i < row->envelope_count; i++)
+        if (row->envelope[i].flags & FIELD_REQUIRED)
             p->required_envelope |= 1u << i;
-    }
     for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
         for (int kind = 0; kind < FRAME_ANY; kind++)
             if (!(row->items[i].flags & ITEMS_OPTIONAL) && p->list_instead[i] == PLAN_NO_ITEMS &&

@@ -152,14 +152,6 @@ typedef enum fast_role {
     ROLE_COUNT,
 } fast_role;
 
-/* Where the fast path stores a field of the envelope. */
-typedef enum head_member {
-    PLACE_NONE, /* the head has no member for it */
-    PLACE_EXCHANGE_TIME,
-    PLACE_MATCH_TIME,
-    PLACE_NUMBER, /* msg_head_place() */
-} head_member;
-
 /* What the fast path makes of an entry. */
 typedef enum fast_form {
     FORM_PAIR,  /* a level: an array of price, size and, maybe, the size of retail orders */
@@ -201,10 +193,8 @@ typedef struct decode_plan {
     uint32_t required_envelope;           /* a bit for each required field */
     uint32_t required_items[FRAME_ANY]; /* by kind: a bit for each of the row's items that the fast
                                            path must find */
-    uint8_t part_count; /* number of parts of the topic that have a member of their own in the
-                           frame, outside of entries */
-    uint8_t envelope_role[TOPIC_ENVELOPE_MAX];     /* head_member of each field */
-    uint64_t envelope_unit_ns[TOPIC_ENVELOPE_MAX]; /* unit in ns, for time fields */
+    uint8_t part_count;  /* number of parts of the topic that have a member of their own in the
+                            frame, outside of entries */
     uint8_t topic_bytes; /* length of the pattern before its first placeholder and dot. If other
                             members of the frame have the topic's other parts, the frame's topic key
                             has only this text */

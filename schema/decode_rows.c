@@ -925,7 +925,6 @@ int decode_rows(row_decoder *d, decode_memory *m, decode_plan *p, const topic_ma
     msg_head_init(&r.f.head, topic);
     if (!read_identity(&r) || !walk_node(&r, &p->nodes[0], r.root) || !check_envelope(&r))
         return 0;
-    r.f.is_timed = r.f.head.exchange_ns != 0;
     if (!read_items(&r))
         return 0;
     if (r.f.head.type == MSG_TRADE)
