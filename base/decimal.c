@@ -5,16 +5,10 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-
-/* td_decimal_parse is called twice for each level of each book frame, nearly always with up to 12
- * digits, with or without a point. The fast path at its start handles these: one pass, with one
- * check of limits at the end. Everything else (exponents, more than 18 digits, errors) takes the
- * slow path. */
+#include "base/scan.h"
 
 __extension__ typedef __int128 int128;
 __extension__ typedef unsigned __int128 uint128;
-
-enum { FAST_DIGITS = 18 };
 
 /* Exponents beyond this count as infinite: no text has enough digits to compensate them. */
 static const int64_t EXPONENT_FAR = INT64_C(1) << 60;
@@ -129,37 +123,16 @@ static td_result parse_slowly(td_bytes text, td_decimal *out, td_err *err)
 
 td_result td_decimal_parse(td_bytes text, td_decimal *out, td_err *err)
 {
-    const uint8_t *p = text.data;
-    size_t left = text.size;
-    /* At most a sign, 18 digits and a point, so the code below cannot overflow. */
-    if (TD_UNLIKELY(left == 0 || left > FAST_DIGITS + 2))
+    /* Nearly all are plain: a sign, 18 digits and a point at most. Exponents, leading zeros, more
+     * digits and errors take the slow path. */
+    uint8_t padded[SCAN_REACH + 4] = {0};
+    td_decimal plain;
+    if (TD_UNLIKELY(text.size == 0 || text.size > SCAN_DIGITS_MAX + 2))
         return parse_slowly(text, out, err);
-    const uint8_t *end = p + left;
-    int is_negative = *p == '-';
-    p += is_negative;
-    const uint8_t *whole = p;
-    uint64_t value = 0;
-    unsigned digit;
-    while (p < end && (digit = (unsigned)*p - '0') < 10) {
-        value = value * 10 + digit;
-        p++;
-    }
-    ptrdiff_t digits = p - whole;
-    ptrdiff_t places = 0;
-    if (p < end && *p == '.') {
-        const uint8_t *fraction = ++p;
-        while (p < end && (digit = (unsigned)*p - '0') < 10) {
-            value = value * 10 + digit;
-            p++;
-        }
-        places = p - fraction;
-        if (places == 0)
-            return parse_slowly(text, out, err);
-    }
-    if (TD_UNLIKELY(p != end || digits == 0 || digits + places > FAST_DIGITS))
+    memcpy(padded, text.data, text.size);
+    if (TD_UNLIKELY(scan_number(padded, &plain.mantissa, &plain.scale) != padded + text.size))
         return parse_slowly(text, out, err);
-    out->mantissa = is_negative ? -(int64_t)value : (int64_t)value;
-    out->scale = (uint8_t)places;
+    *out = plain;
     return TD_OK;
 }
 

@@ -20,11 +20,11 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/scan.h"
 #include "base/json/json_tokens.h"
 #include "schema/decode_value.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"
-#include "schema/scan.h"
 
 enum { CLASSIFIER_TOPICS_MAX = 256, TOPIC_ENTRY_BYTES = 64 };
 

@@ -18,18 +18,18 @@
  * string of printable ASCII. */
 #include "schema/decode_fast.h"
 
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/scan.h"
 #include "base/time_text.h"
 #include "schema/decode_value.h"
 #include "schema/list_frame.h"
-#include "schema/scan.h"
 
 /* ---- keys and values that only this path reads ---- */
 
 enum { SCAN_KEY_BYTES_MAX = 40 };
 _Static_assert((int)SCAN_KEY_BYTES_MAX + 8 < (int)SCAN_REACH, "a key, its quotes and its colon");
+_Static_assert((int)SCAN_REACH < (int)JSON_PADDING_BYTES, "padding covers what is read ahead");
 
 /* Read "Buy" or "Sell" without a branch, which would be unpredictable. */
 static inline const uint8_t *scan_side(const uint8_t *p, uint8_t *side)

@@ -1,7 +1,7 @@
 /* Scanners for JSON in canonical form, which is how exchanges write it: without white space or
  * escapes. */
-#ifndef TD_SCHEMA_SCAN_H
-#define TD_SCHEMA_SCAN_H
+#ifndef TD_BASE_SCAN_H
+#define TD_BASE_SCAN_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -9,14 +9,12 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "base/json/json.h"
 
 enum {
     SCAN_DIGITS_MAX = 18,
     /* Bytes of the longest token read at once: a sign, digits, a point, digits, a quote. */
     SCAN_REACH = 60,
 };
-_Static_assert((int)SCAN_REACH < (int)JSON_PADDING_BYTES, "padding covers what is read ahead");
 
 /* Convert eight digits, one per byte of word (0 to 9, the first digit in the lowest byte), to a
  * number: pairs, then fours, then all eight, with three multiplications instead of eight. */

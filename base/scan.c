@@ -1,4 +1,4 @@
-#include "schema/scan.h"
+#include "base/scan.h"
 
 const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count)
 {
