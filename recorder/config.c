@@ -435,8 +435,9 @@ static td_result check_same_family(const feed_config *feed, td_err *err)
 {
     unsigned accesses;
     td_bytes url = td_bytes_str(feed->url);
-    const family *owner = family_find_by_url(url);
-    if (owner == NULL || family_find_path(feed->family, td_url_split(url).path, &accesses) != NULL)
+    const int has_path = family_find_path(feed->family, td_url_split(url).path, &accesses) != NULL;
+    const family *owner = has_path ? NULL : family_find_by_url(url);
+    if (owner == NULL)
         return TD_OK;
     td_err_set(err, TD_E_INVALID, "this address of the exchange is of family '%s', not of '%s'",
                owner->name, feed->family->name);
@@ -450,13 +451,14 @@ static td_result find_topic_path(const feed_config *feed, const char **path, td_
 {
     const char *first = NULL; /* topic */
     *path = NULL;
-    if (feed->url != NULL && family_find_by_url(td_bytes_str(feed->url)) == NULL)
-        return TD_OK;
     for (size_t i = 0; i < feed->topics.count; i++) {
         td_bytes symbol;
         const topic_row *row = family_topic_row(feed->family, feed->topics.items[i], &symbol);
         if (row == NULL || row->path == NULL)
             continue;
+        if (*path == NULL && feed->url != NULL &&
+            family_find_by_url(td_bytes_str(feed->url)) == NULL)
+            return TD_OK;
         if (*path != NULL && strcmp(*path, row->path) != 0) {
             td_err_set(err, TD_E_INVALID, "the exchange sends '%s' at %s, and '%s' at %s", first,
                        *path, feed->topics.items[i], row->path);
