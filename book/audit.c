@@ -1142,13 +1142,7 @@ static const rule_row *rule_of_part(const topic_row *row, audit_part part)
         [AUDIT_BEST] = RULE_BEST_AGREES,
         [AUDIT_CANDLES] = RULE_TRADES_COMPLETE,
     };
-    if (RULES[part] == RULE_NONE)
-        return NULL;
-    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
-        if (row->rules[i].rule == RULES[part])
-            return &row->rules[i];
-    }
-    return NULL;
+    return topic_rule(row, RULES[part]);
 }
 
 audit_part audit_part_of(const topic_row *row)

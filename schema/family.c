@@ -142,7 +142,7 @@ static td_result find_exchange(void *user, td_bytes name, const exchange_row **o
 }
 
 /* Read a family, unless it was read. shared: of family_texts. */
-static const family *read_family(size_t index, family_shared *shared)
+static const family *read_family(size_t index, family_sources *shared)
 {
     const family_texts texts = {.find = find_text, .exchange = find_exchange, .shared = shared};
     td_err err;
@@ -202,11 +202,11 @@ static int may_be_at(size_t index, td_bytes host, td_bytes path)
 
 const family *const *family_table(size_t *count)
 {
-    family_shared shared = {.count = 0};
+    family_sources shared = {.count = 0};
     (void)pthread_mutex_lock(&families.lock);
     for (size_t i = 0; i < FAMILY_COUNT; i++)
         (void)read_family(i, &shared);
-    family_shared_close(&shared);
+    family_sources_close(&shared);
     (void)pthread_mutex_unlock(&families.lock);
     *count = count_of_families();
     return families.read;

@@ -2,12 +2,6 @@
 
 #include "base/assert.h"
 
-void family_shared_close(family_shared *shared)
-{
-    while (shared->count > 0)
-        document_close(&shared->at[--shared->count]);
-}
-
 td_result family_source_open(const family_texts *texts, td_bytes name, td_arena *memory, void *user,
                              document *out, td_err *err)
 {
@@ -24,7 +18,7 @@ td_result family_source_open(const family_texts *texts, td_bytes name, td_arena 
 static td_result open_used(const family_texts *texts, td_bytes name, td_arena *memory, void *user,
                            document *out, td_err *err)
 {
-    family_shared *shared = texts->shared;
+    family_sources *shared = texts->shared;
     for (size_t i = 0; shared != NULL && i < shared->count; i++)
         if (td_bytes_is(name, shared->at[i].name)) {
             *out = shared->at[i];
@@ -33,8 +27,9 @@ static td_result open_used(const family_texts *texts, td_bytes name, td_arena *m
         }
     td_result rc = family_source_open(texts, name, memory, user, out, err);
     if (rc == TD_OK && shared != NULL) {
-        TD_ASSERT(shared->count < sizeof shared->at / sizeof shared->at[0]);
+        TD_ASSERT(shared->count < FAMILY_SHARED_MAX); /* a test reads all families */
         shared->at[shared->count++] = *out;
+        shared->own_count++;
     }
     return rc;
 }

@@ -9,14 +9,12 @@
 #include "base/err.h"
 #include "schema/exchange.h"
 
-/* Documents that several families use, parsed once while many families are read. Begins as zeros.
- */
-typedef struct family_shared {
-    document at[8];
-    size_t count;
-} family_shared;
+enum { FAMILY_USES_MAX = 4, FAMILY_SHARED_MAX = 16 };
 
-void family_shared_close(family_shared *shared);
+typedef struct family_sources {
+    document at[FAMILY_SHARED_MAX]; /* the family's own is the first */
+    size_t count, own_count;        /* own: closed with the family */
+} family_sources;
 
 /* Texts of documents, by name ("v5-linear", without ".yaml"). */
 typedef struct family_texts {
@@ -25,17 +23,10 @@ typedef struct family_texts {
     /* Get an exchange, from the document of this name. TD_E_INVALID: it is absent, or a mistake. */
     td_result (*exchange)(void *user, td_bytes name, const exchange_row **out, td_err *err);
     document_source source; /* of all that are found */
-    family_shared *shared;  /* keeps used documents; all have the same memory. NULL: they are
-                               closed with their family */
+    family_sources *shared; /* of a reader of many families, with one memory: keeps the documents
+                               that they use, to be parsed once; NULL: each closes its own */
     void *user;
 } family_texts;
-
-enum { FAMILY_USES_MAX = 4 };
-
-typedef struct family_sources {
-    document at[1 + FAMILY_USES_MAX]; /* the family's own is the first */
-    size_t count, own_count;          /* own: closed with the family */
-} family_sources;
 
 /* Open a single document. TD_E_INVALID: it is absent, or not YAML; *out is then not open. */
 TD_MUST_USE td_result family_source_open(const family_texts *texts, td_bytes name, td_arena *memory,

@@ -69,17 +69,17 @@ int topic_write(const topic_row *rows, size_t row_count, const char *name, td_by
                     symbol.size == 0 ? "" : (const char *)symbol.data, end);
 }
 
+const rule_row *topic_rule(const topic_row *row, rule_id rule)
+{
+    for (size_t i = 0; row != NULL && i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++)
+        if (row->rules[i].rule == rule)
+            return &row->rules[i];
+    return NULL;
+}
+
 int topic_row_has_state(const topic_row *row)
 {
-    if (row == NULL)
-        return 0;
-    if (msg_type_has_book(row->type))
-        return 1;
-    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
-        if (row->rules[i].rule == RULE_ANCHORED)
-            return 1;
-    }
-    return 0;
+    return row != NULL && (msg_type_has_book(row->type) || topic_rule(row, RULE_ANCHORED) != NULL);
 }
 
 const field_row *topic_field(const field_row *fields, size_t count, msg_member member)

@@ -515,6 +515,9 @@ static inline uint32_t topic_row_depth(const topic_row *row)
     return row->book_depth == 0 ? UINT32_MAX : row->book_depth;
 }
 
+/* The first row of a rule; NULL if the topic, or NULL, does not have it. */
+const rule_row *topic_rule(const topic_row *row, rule_id rule);
+
 /* 1 if a frame depends on the earlier ones since the last snapshot. 0 if row is NULL. */
 int topic_row_has_state(const topic_row *row);
 

@@ -379,10 +379,7 @@ static int has_written_levels(const topic_row *row)
 static const char *checksum_fault(const topic_row *row)
 {
     const checksum_recipe *recipe = &row->checksum;
-    int has_rule = 0;
-    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++)
-        has_rule |= row->rules[i].rule == RULE_CHECKSUM;
-    if (!has_rule)
+    if (topic_rule(row, RULE_CHECKSUM) == NULL)
         return recipe->levels == 0 && recipe->order == CHECKSUM_NONE
                    ? NULL
                    : "the topic has checksum: without the rule";

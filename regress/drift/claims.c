@@ -33,18 +33,10 @@ typedef struct claims_stream {
 /* What the number of a connection's frames (conn_dense) shows about a frame. */
 typedef enum number_step { NUMBER_BEGINS, NUMBER_IS_NEXT, NUMBER_DIFFERS } number_step;
 
-static int has_counter(const topic_row *row)
-{
-    for (size_t i = 0; row != NULL && i < TOPIC_RULES_MAX; i++)
-        if (row->rules[i].rule == RULE_CONN_DENSE)
-            return 1;
-    return 0;
-}
-
 static number_step step_number(claims_stream *own, const frame_ref *frame)
 {
     const message *m = frame->content.message;
-    if (m == NULL || !m->head.has_seq || !has_counter(frame->row))
+    if (m == NULL || !m->head.has_seq || topic_rule(frame->row, RULE_CONN_DENSE) == NULL)
         return NUMBER_BEGINS;
     const int64_t offset = m->head.seq - (int64_t)frame->ordinal, before = own->number_offset;
     const int is_first = own->number_conn != frame_conn_key(frame->conn);

@@ -32,15 +32,8 @@ serve_book *serve_books_find(const serve_books *books, const char *feed, const c
 
 int serve_books_follow(const topic_row *row)
 {
-    if (row == NULL || (!msg_type_has_book(row->type) && row->type != MSG_TICKER))
-        return 0;
-    if (row->snapshot_request != NULL)
-        return 1;
-    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
-        if (row->rules[i].rule == RULE_ANCHORED)
-            return 1;
-    }
-    return 0;
+    return row != NULL && (msg_type_has_book(row->type) || row->type == MSG_TICKER) &&
+           (row->snapshot_request != NULL || topic_rule(row, RULE_ANCHORED) != NULL);
 }
 
 static serve_book *add_book(serve_books *books, symbol_topic *topic, const char *feed,
