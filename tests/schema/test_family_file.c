@@ -431,7 +431,8 @@ static const mistake MISTAKES[] = {
      "    fields: best\n    entries: [. set any]",
      "made.yaml:27: two rows are valid at the same time for the topic 'best.{symbol}'", ""},
     {26,
-     "    envelope: head\n    until: 2025-02-02\n  - topic: \"book.{symbol}\"\n    message: ticker\n"
+     "    envelope: head\n    until: 2025-02-02\n  - topic: \"book.{symbol}\"\n    message: "
+     "ticker\n"
      "    title: B\n    fields: best\n    entries: [. set any]\n    from: 2025-02-02",
      "made.yaml:28: another row with the name has another type of messages than the topic", ""},
 };
