@@ -13,25 +13,27 @@ __extension__ typedef unsigned __int128 uint128;
 /* Exponents beyond this count as infinite: no text has enough digits to compensate them. */
 static const int64_t EXPONENT_FAR = INT64_C(1) << 60;
 
-const int64_t td_power_of_ten[TD_DECIMAL_SCALE_MAX + 1] = {INT64_C(1),
-                                                           INT64_C(10),
-                                                           INT64_C(100),
-                                                           INT64_C(1000),
-                                                           INT64_C(10000),
-                                                           INT64_C(100000),
-                                                           INT64_C(1000000),
-                                                           INT64_C(10000000),
-                                                           INT64_C(100000000),
-                                                           INT64_C(1000000000),
-                                                           INT64_C(10000000000),
-                                                           INT64_C(100000000000),
-                                                           INT64_C(1000000000000),
-                                                           INT64_C(10000000000000),
-                                                           INT64_C(100000000000000),
-                                                           INT64_C(1000000000000000),
-                                                           INT64_C(10000000000000000),
-                                                           INT64_C(100000000000000000),
-                                                           INT64_C(1000000000000000000)};
+/* clang-format off: several in a line */
+const int64_t td_power_of_ten[TD_DECIMAL_SCALE_MAX + 1] = {1,
+                                                           10,
+                                                           100,
+                                                           1000,
+                                                           10000,
+                                                           100000,
+                                                           1000000,
+                                                           10000000,
+                                                           100000000,
+                                                           1000000000,
+                                                           10000000000,
+                                                           100000000000,
+                                                           1000000000000,
+                                                           10000000000000,
+                                                           100000000000000,
+                                                           1000000000000000,
+                                                           10000000000000000,
+                                                           100000000000000000,
+                                                           1000000000000000000};
+/* clang-format on */
 
 static int is_digit(uint8_t c)
 {
@@ -199,13 +201,10 @@ int td_decimal_compare(td_decimal a, td_decimal b)
  * use strtod. */
 double td_decimal_double(td_decimal value)
 {
-    static const double POWERS[TD_DECIMAL_SCALE_MAX + 1] = {
-        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
-        1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
     const int64_t exact = INT64_C(1) << 53;
     char text[TD_DECIMAL_TEXT_BYTES];
     if (value.mantissa >= -exact && value.mantissa <= exact)
-        return (double)value.mantissa / POWERS[value.scale];
+        return (double)value.mantissa / (double)td_power_of_ten[value.scale];
     (void)td_decimal_format(value, text);
     return strtod(text, NULL);
 }
@@ -249,32 +248,46 @@ int td_digits_parse(td_bytes text, uint64_t max, uint64_t *out)
     return text.size > 0;
 }
 
-size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
+/* The numbers 00 to 99. */
+static const char PAIRS[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+uint64_t td_digits_write_last(uint8_t *end, uint64_t number, unsigned count)
 {
-    return td_decimal_format_whole(td_decimal_shortest(value), out);
+    for (; count >= 2; count -= 2) {
+        end -= 2;
+        memcpy(end, &PAIRS[number % 100 * 2], 2);
+        number /= 100;
+    }
+    if (count > 0) {
+        end[-1] = (uint8_t)('0' + number % 10);
+        number /= 10;
+    }
+    return number;
 }
 
-/* Write a number below 10^8 as eight digits: of two numbers of four digits, then of four numbers of
- * two, then of eight, side by side in one word. It takes half of the instructions of a division for
- * each two digits. */
-static void write_eight(char out[8], uint32_t number)
+enum { EIGHT_DIGITS = 100000000 };
+static const uint64_t ZEROS = UINT64_C(0x3030303030303030); /* eight '0' */
+
+/* The eight digits of a number below 10^8, one in a byte, the first one in the lowest byte: split
+ * into fours, pairs, digits, all at a time. Of n in bits of width w, q = n / d goes to the lower
+ * half and n - q * d to the upper one: (n << w / 2) - q * ((d << w / 2) - 1). */
+static inline uint64_t digits_of(uint64_t number)
 {
-    const uint64_t fours = number / 10000 | (uint64_t)(number % 10000) << 32;
-    const uint64_t hundreds = fours * 10486 >> 20 & UINT64_C(0x0000007f0000007f);
-    const uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
-    const uint64_t tens = twos * 103 >> 10 & UINT64_C(0x000f000f000f000f);
-    td_put_le64((uint8_t *)out, (tens | (twos - tens * 10) << 8) | UINT64_C(0x3030303030303030));
+    const uint64_t high_four = number * 109951163 >> 40; /* / 10000 */
+    const uint64_t fours = (number << 32) - high_four * ((UINT64_C(10000) << 32) - 1);
+    const uint64_t high_pairs = fours * 10486 >> 20 & UINT64_C(0x0000007f0000007f); /* / 100 */
+    const uint64_t pairs = (fours << 16) - high_pairs * ((100 << 16) - 1);
+    const uint64_t tens = pairs * 103 >> 10 & UINT64_C(0x000f000f000f000f); /* / 10 */
+    return (pairs << 8) - tens * ((10 << 8) - 1);
 }
 
 char *td_digits_write(char *end, uint64_t number)
 {
-    /* Two digits for each division. */
-    static const char PAIRS[] =
-        "00010203040506070809101112131415161718192021222324252627282930313233"
-        "34353637383940414243444546474849505152535455565758596061626364656667"
-        "6869707172737475767778798081828384858687888990919293949596979899";
-    for (; number >= 100000000; number /= 100000000)
-        write_eight(end -= 8, (uint32_t)(number % 100000000));
+    for (; number >= EIGHT_DIGITS; number /= EIGHT_DIGITS)
+        td_put_le64((uint8_t *)(end -= 8), digits_of(number % EIGHT_DIGITS) + ZEROS);
     for (; number >= 100; number /= 100)
         memcpy(end -= 2, PAIRS + 2 * (number % 100), 2);
     if (number >= 10)
@@ -283,30 +296,109 @@ char *td_digits_write(char *end, uint64_t number)
     return end;
 }
 
-size_t td_decimal_format_whole(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
+/* Write eight digits, with a point before the last `scale` ones, without the zeros before the first
+ * other digit, except the one before the point. */
+static inline uint8_t *put_eight(uint8_t *out, uint64_t digits, unsigned scale)
 {
-    /* Copies of a fixed size need no call. What they copy too much is overwritten, or is after the
-     * text. */
-    enum { DIGITS_END = 2 * TD_DECIMAL_TEXT_BYTES };
-    char digits[DIGITS_END + TD_DECIMAL_TEXT_BYTES] = {0};
-    char text[3 * TD_DECIMAL_TEXT_BYTES];
-    const uint64_t magnitude =
-        value.mantissa < 0 ? 0 - (uint64_t)value.mantissa : (uint64_t)value.mantissa;
-    TD_ASSERT(value.scale <= TD_DECIMAL_SCALE_MAX);
-    char *point = digits + DIGITS_END - value.scale;
-    char *from = td_digits_write(digits + DIGITS_END, magnitude);
+    const uint64_t text = digits + ZEROS;
+    const uint64_t last_whole = UINT64_C(1) << 56 >> scale * 8;
+    const unsigned before = (unsigned)__builtin_ctzll(digits | last_whole) / 8;
+    td_put_le64(out, text >> before * 8);
+    out += 8 - scale - before;
+    if (scale == 0)
+        return out;
+    *out = '.';
+    td_put_le64(out + 1, text >> (8 - scale) * 8);
+    return out + 1 + scale;
+}
+
+/* Print a number below 10^8, with less than 8 digits after the point. */
+static inline uint8_t *print_eight(uint8_t *out, uint64_t left, unsigned scale, unsigned least)
+{
+    uint64_t digits = digits_of(left);
+    if (scale > least) {
+        const unsigned zeros_last = (unsigned)__builtin_clzll(digits | 1) / 8;
+        const unsigned dropped = zeros_last < scale - least ? zeros_last : scale - least;
+        digits <<= dropped * 8;
+        scale -= dropped;
+    }
+    return put_eight(out, digits, scale);
+}
+
+static inline void drop_zeros(uint64_t *left, unsigned *scale, unsigned least)
+{
+    for (; *scale >= least + 4 && *left % 10000 == 0; *scale -= 4)
+        *left /= 10000;
+    for (; *scale > least && *left % 10 == 0; --*scale)
+        *left /= 10;
+}
+
+/* Print a number below 10^16, with at most 8 digits after the point. */
+static inline uint8_t *print_sixteen(uint8_t *out, uint64_t left, unsigned scale)
+{
+    const uint64_t text = digits_of(left % EIGHT_DIGITS) + ZEROS;
+    out = put_eight(out, digits_of(left / EIGHT_DIGITS), 0);
+    td_put_le64(out, text);
+    if (scale == 0)
+        return out + 8;
+    out += 8 - scale;
+    *out = '.';
+    td_put_le64(out + 1, text >> (8 - scale) * 8);
+    return out + 1 + scale;
+}
+
+/* Print any number. */
+static __attribute__((noinline)) uint8_t *print_long(uint8_t *out, uint64_t left, unsigned scale,
+                                                     unsigned least)
+{
+    if (scale > least)
+        drop_zeros(&left, &scale, least);
+    if (left < EIGHT_DIGITS && scale < 8)
+        return print_eight(out, left, scale, scale);
+    if (left < (uint64_t)EIGHT_DIGITS * EIGHT_DIGITS && scale <= 8)
+        return print_sixteen(out, left, scale);
+    char digits[TD_DECIMAL_PRINT_BYTES];
+    char *point = digits + sizeof digits - scale;
+    char *from = td_digits_write(digits + sizeof digits, left);
     while (from >= point)
         *--from = '0';
-    size_t length = value.mantissa < 0;
-    text[0] = '-';
-    memcpy(text + length, from, TD_DECIMAL_TEXT_BYTES);
-    length += (size_t)(point - from);
-    if (value.scale > 0) {
-        text[length++] = '.';
-        memcpy(text + length, point, TD_DECIMAL_TEXT_BYTES);
-        length += value.scale;
+    const size_t whole = (size_t)(point - from);
+    memcpy(out, from, whole);
+    out += whole;
+    if (scale == 0)
+        return out;
+    *out = '.';
+    memcpy(out + 1, point, scale);
+    return out + 1 + scale;
+}
+
+uint8_t *td_decimal_print(uint8_t *out, int64_t mantissa, unsigned scale, unsigned least)
+{
+    uint64_t left = (uint64_t)mantissa;
+    if (mantissa < 0) {
+        left = 0 - left;
+        *out++ = '-';
     }
-    text[length] = '\0';
-    memcpy(out, text, TD_DECIMAL_TEXT_BYTES);
-    return length;
+    return TD_LIKELY(left < EIGHT_DIGITS && scale < 8) ? print_eight(out, left, scale, least)
+                                                       : print_long(out, left, scale, least);
+}
+
+static size_t format(td_decimal value, unsigned least, char out[TD_DECIMAL_TEXT_BYTES])
+{
+    uint8_t text[TD_DECIMAL_PRINT_BYTES];
+    TD_ASSERT(value.scale <= TD_DECIMAL_SCALE_MAX);
+    uint8_t *end = td_decimal_print(text, value.mantissa, value.scale, least);
+    *end = '\0';
+    memcpy(out, text, TD_DECIMAL_TEXT_BYTES); /* a copy of a fixed size needs no call */
+    return (size_t)(end - text);
+}
+
+size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
+{
+    return format(value, 0, out);
+}
+
+size_t td_decimal_format_whole(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
+{
+    return format(value, value.scale, out);
 }

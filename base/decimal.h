@@ -21,6 +21,7 @@ typedef struct td_decimal {
 enum {
     TD_DECIMAL_SCALE_MAX = 18,
     TD_DECIMAL_TEXT_BYTES = 24, /* sign, 19 digits, point, leading zero, NUL */
+    TD_DECIMAL_PRINT_BYTES = 32,
 };
 
 /* td_power_of_ten[n] is 10^n. */
@@ -69,6 +70,14 @@ int td_digits_parse(td_bytes text, uint64_t max, uint64_t *out);
 
 /* Write a number's digits before `end`, at most 20. Returns the first one. */
 char *td_digits_write(char *end, uint64_t number);
+
+/* Write the last `count` digits of a number before `end`. Returns the rest of the number. */
+uint64_t td_digits_write_last(uint8_t *end, uint64_t number, unsigned count);
+
+/* Write mantissa * 10^-scale without zeros at the end after the first `least` digits after the
+ * point. Returns the end; out has TD_DECIMAL_PRINT_BYTES, because more than the text is written.
+ * mantissa: any; least <= scale <= 18. */
+uint8_t *td_decimal_print(uint8_t *out, int64_t mantissa, unsigned scale, unsigned least);
 
 /* Write the shortest form ("60591", "0.5", "-12.25") and a NUL; returns its length. */
 size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES]);

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/decimal.h"
 #include "base/limits.h"
 #include "pack/columns.h"
 #include "pack/layout.h"
@@ -415,9 +416,8 @@ static inline uint8_t *put_value(decoder *d, uint8_t *out, int64_t value, unsign
 {
     uint8_t text[VALUE_TEXT_BYTES];
     if (TD_LIKELY(out < d->roomy_end))
-        return value_print_number(out, value, scale, least);
-    return put_exactly(d, out, text,
-                       (size_t)(value_print_number(text, value, scale, least) - text));
+        return td_decimal_print(out, value, scale, least);
+    return put_exactly(d, out, text, (size_t)(td_decimal_print(text, value, scale, least) - text));
 }
 
 /* Print a number with another count of digits than its scale. */

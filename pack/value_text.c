@@ -74,134 +74,6 @@ int value_read_number(td_bytes text, int64_t *mantissa, unsigned *scale)
     return text.size > 0 && value_scan_number(text.data, end, mantissa, scale) == end;
 }
 
-/* The numbers 00 to 99. */
-static const char PAIRS[] =
-    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-    "8081828384858687888990919293949596979899";
-
-/* Write the last `count` digits of a number before `end`; returns the rest of the number. */
-static uint64_t put_last_digits(uint8_t *end, uint64_t number, unsigned count)
-{
-    for (; count >= 2; count -= 2) {
-        end -= 2;
-        memcpy(end, &PAIRS[number % 100 * 2], 2);
-        number /= 100;
-    }
-    if (count > 0) {
-        end[-1] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    }
-    return number;
-}
-
-static unsigned count_digits(uint64_t number)
-{
-    /* log10(2) is less than 1233 / 4096 */
-    const unsigned least = (64 - (unsigned)__builtin_clzll(number | 1)) * 1233 >> 12;
-    return least > VALUE_DIGITS_MAX ? least : least + (number >= (uint64_t)td_power_of_ten[least]);
-}
-
-enum { EIGHT_DIGITS = 100000000 };
-static const uint64_t ZEROS = UINT64_C(0x3030303030303030); /* eight '0' */
-
-/* The eight digits of a number below 10^8, one in a byte, the first one in the lowest byte: split
- * into fours, pairs, digits, all at a time. Of n in bits of width w, q = n / d goes to the lower
- * half and n - q * d to the upper one: (n << w / 2) - q * ((d << w / 2) - 1). */
-static inline uint64_t digits_of(uint64_t number)
-{
-    const uint64_t high_four = number * 109951163 >> 40; /* / 10000 */
-    const uint64_t fours = (number << 32) - high_four * ((UINT64_C(10000) << 32) - 1);
-    const uint64_t high_pairs = fours * 10486 >> 20 & UINT64_C(0x0000007f0000007f); /* / 100 */
-    const uint64_t pairs = (fours << 16) - high_pairs * ((100 << 16) - 1);
-    const uint64_t tens = pairs * 103 >> 10 & UINT64_C(0x000f000f000f000f); /* / 10 */
-    return (pairs << 8) - tens * ((10 << 8) - 1);
-}
-
-/* Write eight digits, with a point before the last `scale` ones, without the zeros before the first
- * other digit, except the one before the point. */
-static inline uint8_t *put_eight(uint8_t *out, uint64_t digits, unsigned scale)
-{
-    const uint64_t text = digits + ZEROS;
-    const uint64_t last_whole = UINT64_C(1) << 56 >> scale * 8;
-    const unsigned before = (unsigned)__builtin_ctzll(digits | last_whole) / 8;
-    td_put_le64(out, text >> before * 8);
-    out += 8 - scale - before;
-    if (scale == 0)
-        return out;
-    *out = '.';
-    td_put_le64(out + 1, text >> (8 - scale) * 8);
-    return out + 1 + scale;
-}
-
-/* Print a number below 10^8, with less than 8 digits after the point. */
-static inline uint8_t *print_eight(uint8_t *out, uint64_t left, unsigned scale, unsigned least)
-{
-    uint64_t digits = digits_of(left);
-    if (scale > least) {
-        const unsigned zeros_last = (unsigned)__builtin_clzll(digits | 1) / 8;
-        const unsigned dropped = zeros_last < scale - least ? zeros_last : scale - least;
-        digits <<= dropped * 8;
-        scale -= dropped;
-    }
-    return put_eight(out, digits, scale);
-}
-
-static inline void drop_zeros(uint64_t *left, unsigned *scale, unsigned least)
-{
-    for (; *scale >= least + 4 && *left % 10000 == 0; *scale -= 4)
-        *left /= 10000;
-    for (; *scale > least && *left % 10 == 0; --*scale)
-        *left /= 10;
-}
-
-/* Print a number below 10^16, with at most 8 digits after the point. */
-static inline uint8_t *print_sixteen(uint8_t *out, uint64_t left, unsigned scale)
-{
-    const uint64_t text = digits_of(left % EIGHT_DIGITS) + ZEROS;
-    out = put_eight(out, digits_of(left / EIGHT_DIGITS), 0);
-    td_put_le64(out, text);
-    if (scale == 0)
-        return out + 8;
-    out += 8 - scale;
-    *out = '.';
-    td_put_le64(out + 1, text >> (8 - scale) * 8);
-    return out + 1 + scale;
-}
-
-/* Print any number. */
-static __attribute__((noinline)) uint8_t *print_long(uint8_t *out, uint64_t left, unsigned scale,
-                                                     unsigned least)
-{
-    if (scale > least)
-        drop_zeros(&left, &scale, least);
-    if (left < EIGHT_DIGITS && scale < 8)
-        return print_eight(out, left, scale, scale);
-    if (left < (uint64_t)EIGHT_DIGITS * EIGHT_DIGITS && scale <= 8)
-        return print_sixteen(out, left, scale);
-    unsigned whole = count_digits(left);
-    whole = whole > scale ? whole - scale : 1;
-    uint8_t *end = out + whole;
-    if (scale > 0) {
-        *end++ = '.';
-        end += scale;
-        left = put_last_digits(end, left, scale);
-    }
-    (void)put_last_digits(out + whole, left, whole);
-    return end;
-}
-
-uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale, unsigned least)
-{
-    uint64_t left = (uint64_t)mantissa;
-    if (mantissa < 0) {
-        left = 0 - left;
-        *out++ = '-';
-    }
-    return TD_LIKELY(left < EIGHT_DIGITS && scale < 8) ? print_eight(out, left, scale, least)
-                                                       : print_long(out, left, scale, least);
-}
-
 /* ---- times ---- */
 
 enum {
@@ -231,7 +103,7 @@ static int64_t days_of(int64_t year, int month, int day)
 
 static uint8_t *put_digits(uint8_t *out, uint64_t value, unsigned count)
 {
-    (void)put_last_digits(out + count, value, count);
+    (void)td_digits_write_last(out + count, value, count);
     return out + count;
 }
 

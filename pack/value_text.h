@@ -13,7 +13,7 @@ enum {
     TIME_DIGITS_MAX = 9,
 };
 
-/* Read a decimal number, which value_print_number prints with the same digits: mantissa * 10^-scale
+/* Read a decimal number, which td_decimal_print prints with the same digits: mantissa * 10^-scale
  * with `scale` digits after the point. 0: the text is no number, or is written in another way (a
  * leading zero, an exponent, more than 18 digits, a negative zero). */
 int value_read_number(td_bytes text, int64_t *mantissa, unsigned *scale);
@@ -21,10 +21,6 @@ int value_read_number(td_bytes text, int64_t *mantissa, unsigned *scale);
 /* The same for a number that begins at p; returns the end of its digits, or NULL. */
 const uint8_t *value_scan_number(const uint8_t *p, const uint8_t *end, int64_t *mantissa,
                                  unsigned *scale);
-
-/* Print it, without zeros at the end after the first `least` digits after the point; returns the
- * end. out has VALUE_TEXT_BYTES. mantissa: any; least <= scale <= 18. */
-uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale, unsigned least);
 
 /* Read a time "YYYY-MM-DDThh:mm:ss.fZ" with up to 9 digits f, or none without the point, in units
  * of 10^-digits s. 0: the text is no time. value_print_time prints it; returns the end. Any ticks

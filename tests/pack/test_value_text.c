@@ -30,7 +30,7 @@ static void check_number(int64_t mantissa, unsigned scale)
     char expected[2 * VALUE_TEXT_BYTES];
     int64_t again;
     unsigned digits;
-    size_t size = (size_t)(value_print_number(text, mantissa, scale, scale) - text);
+    size_t size = (size_t)(td_decimal_print(text, mantissa, scale, scale) - text);
     print_expected(expected, sizeof expected, mantissa, scale);
     if (size != strlen(expected) || memcmp(text, expected, size) != 0)
         fail_msg("%" PRId64 " at scale %u: %.*s, expected %s", mantissa, scale, (int)size,
@@ -44,7 +44,7 @@ static void check_number(int64_t mantissa, unsigned scale)
         unsigned shown = scale;
         for (; shown > least && left % 10 == 0; shown--)
             left /= 10;
-        size = (size_t)(value_print_number(text, mantissa, scale, least) - text);
+        size = (size_t)(td_decimal_print(text, mantissa, scale, least) - text);
         print_expected(expected, sizeof expected, left, shown);
         if (size != strlen(expected) || memcmp(text, expected, size) != 0)
             fail_msg("%" PRId64 " at scale %u, at least %u: %.*s, expected %s", mantissa, scale,
