@@ -138,15 +138,6 @@ static void add_columns_of(mcap_type *to, int of_levels)
     }
 }
 
-static void init_type(mcap_type *out, const export_type *type)
-{
-    *out = (mcap_type){.type = type};
-    out->columns = td_alloc_zero(type->column_count, sizeof *out->columns);
-    add_columns_of(out, 0);
-    out->frame_count = out->count;
-    add_columns_of(out, 1);
-}
-
 static void add_property(json_writer *json, const char *name, const char *type)
 {
     json_write_member_object_begin(json, name);
@@ -232,7 +223,11 @@ static uint16_t schema_of(mcap_writer *self, const export_type *type)
             return (uint16_t)(i + 1);
     TD_ASSERT(self->schema_count < SCHEMAS_MAX);
     mcap_type *made = &self->types[self->schema_count++];
-    init_type(made, type);
+    *made = (mcap_type){.type = type};
+    made->columns = td_alloc_zero(type->column_count, sizeof *made->columns);
+    add_columns_of(made, 0);
+    made->frame_count = made->count;
+    add_columns_of(made, 1);
     schema_name(type, name);
     td_buf_clear(&self->text);
     write_schema(&self->text, made);

@@ -177,8 +177,11 @@ static void set_level(entry_row *to, const message *m, size_t index)
     to->values[ACTION] = row_text(td_bytes_str(msg_action_name((msg_action)level.action)));
     set(to, MEMBER_SIDE, (msg_value){.type = VALUE_SIDE, .as.side = level.side});
     set(to, MEMBER_PRICE, row_decimal((td_decimal){level.price, level.price_scale}));
-    if (level.action == ACTION_DELETE)
+    if (level.action == ACTION_DELETE) {
+        set(to, MEMBER_RPI_SIZE, row_absent());
+        set(to, MEMBER_SIZE, row_absent());
         return;
+    }
     if (m->book.rpi_sizes != NULL) {
         set(to, MEMBER_RPI_SIZE, row_decimal(rpi));
         int is_exact = msg_size_with_rpi(size, (td_decimal){-rpi.mantissa, rpi.scale}, &size);
@@ -242,11 +245,14 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     size_t count = message_item_count(m);
     int has_symbols = export_entries_have_symbols(m->head.row);
     int lacks_frames = seen->trust != NULL && seen->trust->needs_copies; /* copies give no rows */
+    const export_row common = export_row_of(seen);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
-        export_row row = export_row_of(seen);
+        export_row row = common;
         td_bytes symbol = m->head.symbol;
-        memset(to.values, 0, to.type->count * sizeof to.values[0]);
-        set_head(&to, m);
+        if (i == 0 || m->head.type != MSG_BOOK_CHANGE || m->extra != NULL) {
+            memset(to.values, 0, to.type->count * sizeof to.values[0]);
+            set_head(&to, m); /* levels without further members have the same ones */
+        }
         set_entry(&to, m, entry_order_at(seen->order, i), &symbol);
         row.flags |= i + 1 == count ? (unsigned)ROW_LAST_OF_FRAME : 0U;
         row.flags |= lacks_frames ? (unsigned)ROW_NOT_TRUSTED : 0U;
