@@ -27,6 +27,7 @@ enum {
     METHOD_DEFLATE = 8,
     DATE_1980 = 0x21,
     ZIP64_FIELD = 1,
+    ZIP64_FIELD_BYTES = 20,
     END64_BYTES = 44, /* size of the ZIP64 end record without its signature and size field */
 };
 
@@ -58,20 +59,21 @@ struct npz_writer {
 
 /* ---- numbers ---- */
 
-static void put16(td_buf *out, uint16_t value)
+typedef struct zip_field {
+    size_t bytes;
+    uint64_t value;
+} zip_field;
+
+/* Writes numbers of a header, little-endian. */
+static void put_fields(td_buf *out, const zip_field *fields, size_t count)
 {
-    td_buf_add(out, &value, sizeof value);
+    for (size_t i = 0; i < count; i++)
+        td_buf_add(out, &fields[i].value, fields[i].bytes);
 }
 
-static void put32(td_buf *out, uint32_t value)
-{
-    td_buf_add(out, &value, sizeof value);
-}
-
-static void put64(td_buf *out, uint64_t value)
-{
-    td_buf_add(out, &value, sizeof value);
-}
+#define PUT(out, ...)                                                                              \
+    put_fields(out, (const zip_field[]){__VA_ARGS__},                                              \
+               sizeof((const zip_field[]){__VA_ARGS__}) / sizeof(zip_field))
 
 /* ---- the member ---- */
 
@@ -101,39 +103,31 @@ static void pack(npz_writer *npz, const void *bytes, size_t size, int flush, td_
     TD_ASSERT(stream->avail_in == 0);
 }
 
-/* Writes the fields, up to the CRC, that the member's header and its entry in the directory have in
- * common. */
-static void put_common(const npz_writer *npz, td_buf *out)
+/* Writes the fields from the version to the name's length that the member's header and its entry in
+ * the directory have in common. */
+static void put_common(const npz_writer *npz, uint64_t plain_bytes, uint64_t packed_bytes,
+                       td_buf *out)
 {
-    put16(out, npz->is_zip64 ? VERSION_ZIP64 : VERSION);
-    put16(out, FLAG_DESCRIPTOR);
-    put16(out, METHOD_DEFLATE);
-    put16(out, 0); /* time: midnight */
-    put16(out, DATE_1980);
+    PUT(out, {2, npz->is_zip64 ? VERSION_ZIP64 : VERSION}, {2, FLAG_DESCRIPTOR},
+        {2, METHOD_DEFLATE}, {2, 0}, {2, DATE_1980}, {4, npz->crc}, /* time: midnight */
+        {4, npz->is_zip64 ? IN_ZIP64 : packed_bytes}, {4, npz->is_zip64 ? IN_ZIP64 : plain_bytes},
+        {2, sizeof MEMBER - 1}, {2, npz->is_zip64 ? ZIP64_FIELD_BYTES : 0});
 }
 
-static void put_zip64_field(uint64_t plain_bytes, uint64_t packed_bytes, td_buf *out)
+/* Writes the name and the field of ZIP64 after it. */
+static void put_name(const npz_writer *npz, uint64_t plain_bytes, uint64_t packed_bytes,
+                     td_buf *out)
 {
-    put16(out, ZIP64_FIELD);
-    put16(out, 2 * sizeof(uint64_t));
-    put64(out, plain_bytes);
-    put64(out, packed_bytes);
+    td_buf_add(out, MEMBER, sizeof MEMBER - 1);
+    if (npz->is_zip64)
+        PUT(out, {2, ZIP64_FIELD}, {2, 2 * sizeof(uint64_t)}, {8, plain_bytes}, {8, packed_bytes});
 }
-
-enum { ZIP64_FIELD_BYTES = 20 };
 
 static void put_local_header(const npz_writer *npz, td_buf *out)
 {
-    put32(out, LOCAL_SIGNATURE);
-    put_common(npz, out);
-    put32(out, 0);
-    put32(out, npz->is_zip64 ? IN_ZIP64 : 0);
-    put32(out, npz->is_zip64 ? IN_ZIP64 : 0);
-    put16(out, sizeof MEMBER - 1);
-    put16(out, npz->is_zip64 ? ZIP64_FIELD_BYTES : 0);
-    td_buf_add(out, MEMBER, sizeof MEMBER - 1);
-    if (npz->is_zip64)
-        put_zip64_field(0, 0, out);
+    PUT(out, {4, LOCAL_SIGNATURE});
+    put_common(npz, 0, 0, out);
+    put_name(npz, 0, 0, out);
 }
 
 /* Writes numpy's header, padded to the length that the largest count needs, then to a multiple of
@@ -144,7 +138,7 @@ static void npy_header(const char *descr, uint64_t count, td_buf *header)
     char digits[NPY_COUNT_DIGITS + 1];
     int digit_count = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
     td_buf_add(header, MAGIC, sizeof MAGIC); /* with its NUL: version 1.0 */
-    put16(header, 0);
+    PUT(header, {2, 0});
     td_result rc = td_buf_printf(
         header, NULL, "{'descr': %s, 'fortran_order': False, 'shape': (%s,), }", descr, digits);
     TD_ASSERT(rc == TD_OK); /* the buffer is unbounded */
@@ -188,53 +182,25 @@ void npz_add(npz_writer *npz, const void *records, size_t count, td_buf *out)
 
 static void put_descriptor(const npz_writer *npz, td_buf *out)
 {
-    put32(out, DESCRIPTOR_SIGNATURE);
-    put32(out, npz->crc);
-    if (npz->is_zip64) {
-        put64(out, npz->packed_bytes);
-        put64(out, npz->plain_bytes);
-        return;
-    }
-    put32(out, (uint32_t)npz->packed_bytes);
-    put32(out, (uint32_t)npz->plain_bytes);
+    const size_t bytes = npz->is_zip64 ? 8 : 4;
+    PUT(out, {4, DESCRIPTOR_SIGNATURE}, {4, npz->crc}, {bytes, npz->packed_bytes},
+        {bytes, npz->plain_bytes});
 }
 
 static void put_directory(const npz_writer *npz, td_buf *out)
 {
-    put32(out, DIRECTORY_SIGNATURE);
-    put16(out, npz->is_zip64 ? VERSION_ZIP64 : VERSION); /* version made by */
-    put_common(npz, out);
-    put32(out, npz->crc);
-    put32(out, npz->is_zip64 ? IN_ZIP64 : (uint32_t)npz->packed_bytes);
-    put32(out, npz->is_zip64 ? IN_ZIP64 : (uint32_t)npz->plain_bytes);
-    put16(out, sizeof MEMBER - 1);
-    put16(out, npz->is_zip64 ? ZIP64_FIELD_BYTES : 0);
-    put16(out, 0); /* comment length */
-    put16(out, 0); /* disk number */
-    put16(out, 0); /* attributes */
-    put32(out, 0);
-    put32(out, 0); /* offset of the member */
-    td_buf_add(out, MEMBER, sizeof MEMBER - 1);
-    if (npz->is_zip64)
-        put_zip64_field(npz->plain_bytes, npz->packed_bytes, out);
+    PUT(out, {4, DIRECTORY_SIGNATURE}, {2, npz->is_zip64 ? VERSION_ZIP64 : VERSION}); /* made by */
+    put_common(npz, npz->plain_bytes, npz->packed_bytes, out);
+    /* length of a comment, number of the disk, attributes, offset of the member */
+    PUT(out, {2, 0}, {2, 0}, {2, 0}, {4, 0}, {4, 0});
+    put_name(npz, npz->plain_bytes, npz->packed_bytes, out);
 }
 
 static void put_zip64_end(uint64_t at, uint64_t size, td_buf *out)
 {
-    put32(out, END64_SIGNATURE);
-    put64(out, END64_BYTES);
-    put16(out, VERSION_ZIP64);
-    put16(out, VERSION_ZIP64);
-    put32(out, 0);
-    put32(out, 0);
-    put64(out, 1); /* members on this disk */
-    put64(out, 1); /* members in total */
-    put64(out, size);
-    put64(out, at);
-    put32(out, LOCATOR_SIGNATURE);
-    put32(out, 0);
-    put64(out, at + size);
-    put32(out, 1); /* number of disks */
+    PUT(out, {4, END64_SIGNATURE}, {8, END64_BYTES}, {2, VERSION_ZIP64}, {2, VERSION_ZIP64}, {4, 0},
+        {4, 0}, {8, 1}, {8, 1}, {8, size}, {8, at});                  /* one member on one disk */
+    PUT(out, {4, LOCATOR_SIGNATURE}, {4, 0}, {8, at + size}, {4, 1}); /* number of disks */
 }
 
 void npz_finish(npz_writer *npz, td_buf *out)
@@ -249,14 +215,9 @@ void npz_finish(npz_writer *npz, td_buf *out)
     size_t size = out->size - before;
     if (npz->is_zip64)
         put_zip64_end(at, size, out);
-    put32(out, END_SIGNATURE);
-    put16(out, 0); /* number of this disk, and of the directory's */
-    put16(out, 0);
-    put16(out, 1); /* members on this disk */
-    put16(out, 1); /* members in total */
-    put32(out, (uint32_t)size);
-    put32(out, npz->is_zip64 ? IN_ZIP64 : (uint32_t)at);
-    put16(out, 0); /* comment length */
+    /* Numbers of this disk and the directory's, members on this disk and in total, ..., comment. */
+    PUT(out, {4, END_SIGNATURE}, {2, 0}, {2, 0}, {2, 1}, {2, 1}, {4, size},
+        {4, npz->is_zip64 ? IN_ZIP64 : at}, {2, 0});
 }
 
 void npz_close(npz_writer *npz)
