@@ -279,13 +279,6 @@ static uint64_t event_ns(const export_row *row)
     return row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
 }
 
-static td_result refuse_id(td_bytes id, td_err *err)
-{
-    return td_err_set(err, TD_E_LIMIT, "trade id '%.*s' is longer than %d bytes",
-                      (int)(id.size < 64 ? id.size : 64), (const char *)id.data,
-                      TRADE_ID_BYTES_MAX);
-}
-
 static td_result put_column(catalog_writer *self, size_t column, const export_row *row, td_err *err)
 {
     static const char *const TAKERS[] = {
@@ -309,7 +302,9 @@ static td_result put_column(catalog_writer *self, size_t column, const export_ro
                    : put_number(self, column, value->as.decimal, places, err);
     case AS_TRADE_ID:
         if (value->as.text.size > TRADE_ID_BYTES_MAX)
-            return refuse_id(value->as.text, err);
+            return td_err_set(err, TD_E_LIMIT, "trade id '%.*s' is longer than %d bytes",
+                              value->as.text.size < 64 ? (int)value->as.text.size : 64,
+                              (const char *)value->as.text.data, TRADE_ID_BYTES_MAX);
         parquet_put_text(to, column, value->as.text);
         return TD_OK;
     case AS_TEXT:

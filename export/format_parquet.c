@@ -197,27 +197,16 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
         put_text(self, to, column, row_value_text(value, text)); /* topics have various types */
         return TD_OK;
     }
-    switch (value->type) {
-    case VALUE_BIG_DECIMAL:
+    if (value->type == VALUE_BIG_DECIMAL)
         return parquet_put_big_decimal(to, column, value->as.text, err);
-    case VALUE_INTEGER:
+    if (value->type == VALUE_INTEGER)
         parquet_put_integer(to, column, value->as.integer);
-        return TD_OK;
-    case VALUE_BOOL:
+    else if (value->type == VALUE_BOOL)
         parquet_put_integer(to, column, value->as.is_true != 0);
-        return TD_OK;
-    case VALUE_TIME_NS:
+    else if (value->type == VALUE_TIME_NS)
         parquet_put_integer(to, column, (int64_t)value->as.time_ns);
-        return TD_OK;
-    case VALUE_ABSENT:
-    case VALUE_DECIMAL:
-    case VALUE_SIDE:
-    case VALUE_TEXT:
-    case VALUE_JSON:
-        break;
-    }
-    TD_ASSERT(value->type == VALUE_ABSENT);
-    parquet_put_null(to, column);
+    else
+        parquet_put_null(to, column);
     return TD_OK;
 }
 

@@ -11,12 +11,6 @@ enum {
     LITERALS = 63 * GROUP
 };
 
-static void add_byte(td_buf *out, unsigned byte)
-{
-    uint8_t one = (uint8_t)byte;
-    td_buf_add(out, &one, 1);
-}
-
 /* The number of bits that a value needs. */
 static unsigned width_of(uint64_t value)
 {
@@ -51,10 +45,10 @@ static void pack_bits(td_buf *out, const uint64_t *values, size_t count, size_t 
 void encode_bits(td_buf *out, const int64_t *values, size_t count)
 {
     for (size_t at = 0; at < count; at += 8) {
-        unsigned byte = 0;
+        uint8_t byte = 0;
         for (size_t i = at; i < count && i < at + 8; i++)
-            byte |= (unsigned)(values[i] != 0) << (i - at);
-        add_byte(out, byte);
+            byte |= (uint8_t)((values[i] != 0) << (i - at));
+        td_buf_add(out, &byte, 1);
     }
 }
 
@@ -115,7 +109,7 @@ void encode_indexes(td_buf *out, const index_run *runs, size_t count)
     for (size_t i = 0; i < count; i++)
         any |= runs[i].index;
     unsigned width = any == 0 ? 1 : width_of(any);
-    add_byte(out, width);
+    thrift_varint(out, width); /* a byte, as below */
     for (size_t i = 0; i < count; i++) {
         const index_run *run = &runs[i];
         size_t left = run->count;
@@ -141,5 +135,5 @@ void encode_run(td_buf *out, uint8_t level, size_t count)
 {
     TD_ASSERT(count > 0);
     thrift_varint(out, (uint64_t)count << 1);
-    add_byte(out, level);
+    thrift_varint(out, level);
 }

@@ -151,33 +151,21 @@ void parquet_close(parquet_writer *writer)
 
 static void chunk_init(column_chunk *chunk)
 {
-    *chunk = (column_chunk){.compressor = ZSTD_createCCtx_advanced(MEMORY)};
-    td_buf_init(&chunk->numbers, BUFFER_BYTES_MAX);
-    td_buf_init(&chunk->indexes, BUFFER_BYTES_MAX);
-    td_buf_init(&chunk->plain, BUFFER_BYTES_MAX);
-    td_buf_init(&chunk->levels, BUFFER_BYTES_MAX);
-    td_buf_init(&chunk->dictionary, BUFFER_BYTES_MAX);
-    td_buf_init(&chunk->pages, BUFFER_BYTES_MAX);
-    td_buf_init(&chunk->least, PARQUET_BOUND_BYTES);
-    td_buf_init(&chunk->most, PARQUET_BOUND_BYTES);
-    td_buf_init(&chunk->scratch, BUFFER_BYTES_MAX);
-    td_buf_init(&chunk->header, BUFFER_BYTES_MAX);
-    td_buf_init(&chunk->group, BUFFER_BYTES_MAX);
+    const td_buf none = {.size_max = BUFFER_BYTES_MAX};
+    const td_buf bound = {.size_max = PARQUET_BOUND_BYTES};
+    *chunk = (column_chunk){.numbers = none, .indexes = none, .plain = none, .levels = none};
+    chunk->dictionary = chunk->pages = chunk->scratch = chunk->header = chunk->group = none;
+    chunk->least = chunk->most = bound;
+    chunk->compressor = ZSTD_createCCtx_advanced(MEMORY);
 }
 
 static void chunk_fini(column_chunk *chunk)
 {
-    td_buf_fini(&chunk->numbers);
-    td_buf_fini(&chunk->indexes);
-    td_buf_fini(&chunk->plain);
-    td_buf_fini(&chunk->levels);
-    td_buf_fini(&chunk->dictionary);
-    td_buf_fini(&chunk->pages);
-    td_buf_fini(&chunk->least);
-    td_buf_fini(&chunk->most);
-    td_buf_fini(&chunk->scratch);
-    td_buf_fini(&chunk->header);
-    td_buf_fini(&chunk->group);
+    td_buf *const bufs[] = {&chunk->numbers,    &chunk->indexes, &chunk->plain, &chunk->levels,
+                            &chunk->dictionary, &chunk->pages,   &chunk->least, &chunk->most,
+                            &chunk->scratch,    &chunk->header,  &chunk->group};
+    for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
+        td_buf_fini(bufs[i]);
     row_table_fini(&chunk->by_value);
     td_free(chunk->entries);
     (void)ZSTD_freeCCtx(chunk->compressor); /* always returns 0 */
@@ -605,22 +593,18 @@ td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_byte
         return TD_OK;
     }
     int fits = to->kind == PARQUET_DECIMAL_128;
-    for (size_t i = (size_t)is_negative; fits && i < text.size; i++) {
-        if (text.data[i] == '.') {
+    for (size_t i = (size_t)is_negative; fits && (i < text.size || places < to->scale); i++) {
+        if (i < text.size && text.data[i] == '.') {
             has_point = 1;
             continue;
         }
-        TD_ASSERT(text.data[i] >= '0');
-        TD_ASSERT(text.data[i] <= '9');
+        const unsigned digit = i < text.size ? text.data[i] - '0' : 0;
+        TD_ASSERT(digit <= 9);
         fits = value < end / 10;
-        value = value * 10 + (text.data[i] - '0');
-        places += (size_t)has_point;
+        value = value * 10 + digit;
+        places += (size_t)(has_point || i >= text.size); /* zeros follow the text */
     }
     fits = fits && places <= to->scale;
-    for (; fits && places < to->scale; places++) {
-        fits = value < end / 10;
-        value *= 10;
-    }
     if (!fits)
         return refuse(to, (const char *)text.data, text.size, err);
     write_wide(bytes, is_negative ? -(int128)value : (int128)value);
