@@ -218,8 +218,10 @@ static void put_origin(table_writer *self, parquet_writer *to, const char *symbo
                                                channel == NULL ? "" : channel->topic};
     const int is_same = channel == self->channel;
     self->channel = channel;
+    TD_ASSERT(self->first_value <= OWN_COLUMNS + ORIGIN_COLUMNS);
     for (size_t i = OWN_COLUMNS; i < self->first_value; i++) {
         const char *text = texts[i - OWN_COLUMNS];
+        TD_ASSERT(text != NULL); /* a channel has a feed and a topic */
         if (is_same && parquet_keep_text(to, i))
             continue;
         if (text[0] == '\0')
