@@ -13,26 +13,12 @@ __extension__ typedef unsigned __int128 uint128;
 /* Exponents beyond this count as infinite: no text has enough digits to compensate them. */
 static const int64_t EXPONENT_FAR = INT64_C(1) << 60;
 
-/* clang-format off: several in a line */
-const int64_t td_power_of_ten[TD_DECIMAL_SCALE_MAX + 1] = {1,
-                                                           10,
-                                                           100,
-                                                           1000,
-                                                           10000,
-                                                           100000,
-                                                           1000000,
-                                                           10000000,
-                                                           100000000,
-                                                           1000000000,
-                                                           10000000000,
-                                                           100000000000,
-                                                           1000000000000,
-                                                           10000000000000,
-                                                           100000000000000,
-                                                           1000000000000000,
-                                                           10000000000000000,
-                                                           100000000000000000,
-                                                           1000000000000000000};
+/* clang-format off */
+const int64_t td_power_of_ten[TD_DECIMAL_SCALE_MAX + 1] = {
+    1,             10,             100,             1000,             10000,
+    100000,        1000000,        10000000,        100000000,        1000000000,
+    10000000000,   100000000000,   1000000000000,   10000000000000,   100000000000000,
+    1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000};
 /* clang-format on */
 
 static int is_digit(uint8_t c)
