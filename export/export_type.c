@@ -96,7 +96,7 @@ int export_type_is_of(const export_type *type, const topic_row *row)
     return row->type == type->message || (type->also != NULL && type->also(row));
 }
 
-/* The kinds of messages that are compared with those of a topic. */
+/* The kinds of messages that are compared with a topic's messages. */
 static uint32_t kinds_compared(const topic_row *row)
 {
     switch (audit_part_of(row)) {

@@ -93,8 +93,8 @@ typedef struct export_type {
     size_t column_count;
     unsigned flags;   /* EXPORT_* */
     msg_type message; /* topics with such messages give rows; MSG_RAW: `takes` decides */
-    /* Kinds of messages that frames of `takes` can have, as bits (1u << MSG_TICKER). 0: those of
-     * books (EXPORT_OF_BOOKS) or replies, or else all. */
+    /* Kinds of messages that frames of `takes` can have, as bits (1u << MSG_TICKER). 0: as books
+     * (EXPORT_OF_BOOKS) or replies have, or else all. */
     uint32_t kinds;
     /* 1 if a topic with other messages gives rows, too. NULL: no such topic. Its frames are read
      * with all members (TAPE_READS_ALL). */

@@ -17,7 +17,7 @@ typedef struct csv_writer {
     const export_target *target;
     export_file *file; /* NULL before the first row */
     /* The last line, and of its cells the ends and the values. Most cells of a book snapshot are
-     * those of the row before: they are not formatted again. */
+     * as in the row before: they are not formatted again. */
     td_buf line;
     size_t head_bytes; /* exchange and symbol, up to the first cell's comma */
     size_t *ends;

@@ -40,7 +40,7 @@ typedef struct mcap_type {
     const export_type *type;
     mcap_column *columns;
     size_t frame_count; /* columns of which the whole frame has one value come first, */
-    size_t count;       /* then, of book changes, those of which each level has one */
+    size_t count;       /* then, of book changes, columns of which each level has one */
 } mcap_type;
 
 typedef struct topic_channel {

@@ -210,7 +210,7 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
     return TD_OK;
 }
 
-/* Puts symbol, feed and topic, which are those of the row before unless the channel changes. */
+/* Puts symbol, feed and topic, which differ from the row before only if the channel does. */
 static void put_origin(table_writer *self, parquet_writer *to, const char *symbol,
                        const channel_info *channel)
 {

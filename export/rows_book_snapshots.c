@@ -39,7 +39,7 @@ static int set_number(msg_value *to, td_decimal value)
 }
 
 /* Reads the levels of a side; price and amount: columns of the best level. Returns 1 if one has
- * changed. Only changed values are written: most levels are those of the frame before. */
+ * changed. Only changed values are written: most levels are as in the frame before. */
 static int read_side(best_levels *best, const book *from, msg_side side, unsigned price,
                      unsigned amount)
 {

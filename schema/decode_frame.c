@@ -75,7 +75,7 @@ int decode_add_best(decode_frame *f, msg_side side, const msg_value *price, cons
     return 1;
 }
 
-/* Set the entries' pointers to their values, and move those of the envelope together. Returns the
+/* Set the entries' pointers to their values, and move the envelope's values together. Returns the
  * number of the envelope's. */
 static size_t publish_values(decode_frame *f)
 {

@@ -73,7 +73,7 @@ void held_rows_put_null(held_rows *rows, size_t column);
 /* Ends the row, which must have all of its values (asserted). */
 void held_rows_end_row(held_rows *rows);
 
-/* The runs of all columns, those of the first column first (run_count of each). Free with td_free.
+/* The runs of all columns, column by column (run_count of each). Free with td_free.
  * All rows must be complete. */
 TD_NEVER_NULL held_run *held_rows_runs(const held_rows *rows);
 

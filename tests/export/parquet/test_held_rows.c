@@ -40,7 +40,7 @@ static void check_value(const held_rows *rows, const held_run *run, const char *
     }
 }
 
-/* values: those of one column. want_runs: how many of them differ from the one before. */
+/* values: of one column. want_runs: how many of them differ from the one before. */
 static void check_column(held_rows *rows, const char *const *values, size_t count, size_t want_runs)
 {
     for (size_t i = 0; i < count; i++) {
