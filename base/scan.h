@@ -109,7 +109,8 @@ static inline const uint8_t *scan_number(const uint8_t *p, int64_t *mantissa, ui
     } else {
         p = scan_two_words(p, whole, &value, scale);
     }
-    *mantissa = is_negative ? -(int64_t)value : (int64_t)value;
+    /* Unsigned, because a number that is too long (p is NULL) can have any value. */
+    *mantissa = (int64_t)(is_negative ? 0 - value : value);
     return p;
 }
 
