@@ -26,7 +26,7 @@ typedef struct table_writer {
     parquet_column *columns;
     char (*names)[COLUMN_NAME_BYTES]; /* names of the type's own columns */
     size_t first_value;               /* index of the type's first column */
-    const channel_info *channel;      /* of the last row */
+    export_row last;                  /* of the same frame as the next one, perhaps; no values */
     parquet_file *file;               /* NULL before the first row */
 } table_writer;
 
@@ -193,6 +193,10 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
     const int is_text = self->columns[column].kind == PARQUET_TEXT;
     if (value->type == VALUE_DECIMAL && !is_text) /* first: most values of wide rows */
         return parquet_put_decimal(to, column, value->as.decimal, err);
+    if (value->type == VALUE_SIDE) {
+        parquet_put_text(to, column, td_bytes_str(msg_side_name(value->as.side)));
+        return TD_OK;
+    }
     if (is_text && value->type != VALUE_ABSENT) {
         put_text(self, to, column, row_value_text(value, text)); /* topics have various types */
         return TD_OK;
@@ -210,24 +214,43 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
     return TD_OK;
 }
 
-/* Puts symbol, feed and topic, which differ from the row before only if the channel does. */
-static void put_origin(table_writer *self, parquet_writer *to, const char *symbol,
+/* 1 if all columns that are not the type's own are as in the row before, but the flags. */
+static int is_like_last(const export_row *last, const export_row *row)
+{
+    return row->frame == last->frame && row->recv_ns == last->recv_ns &&
+           row->exchange_ns == last->exchange_ns && row->has_number == last->has_number &&
+           row->number == last->number && row->is_suspect == last->is_suspect &&
+           row->channel == last->channel;
+}
+
+static void put_time_and_number(parquet_writer *to, const export_row *row)
+{
+    parquet_put_integer(to, TS_RECV, (int64_t)row->recv_ns);
+    if (row->exchange_ns != 0)
+        parquet_put_integer(to, TS_EXCH, (int64_t)row->exchange_ns);
+    else
+        parquet_put_null(to, TS_EXCH);
+    if (row->has_number)
+        parquet_put_integer(to, SEQ, row->number);
+    else
+        parquet_put_null(to, SEQ);
+    parquet_put_integer(to, FRAME, (int64_t)row->frame);
+    parquet_put_integer(to, SUSPECT, row->is_suspect);
+}
+
+/* Puts symbol, feed and topic. */
+static void put_origin(const table_writer *self, parquet_writer *to, const char *symbol,
                        const channel_info *channel)
 {
     const char *const texts[ORIGIN_COLUMNS] = {symbol, channel == NULL ? "" : channel->feed,
                                                channel == NULL ? "" : channel->topic};
-    const int is_same = channel == self->channel;
-    self->channel = channel;
-    TD_ASSERT(self->first_value <= OWN_COLUMNS + ORIGIN_COLUMNS);
-    for (size_t i = OWN_COLUMNS; i < self->first_value; i++) {
-        const char *text = texts[i - OWN_COLUMNS];
+    for (size_t i = 0; OWN_COLUMNS + i < self->first_value; i++) {
+        const char *text = texts[i];
         TD_ASSERT(text != NULL); /* a channel has a feed and a topic */
-        if (is_same && parquet_keep_text(to, i))
-            continue;
         if (text[0] == '\0')
-            parquet_put_null(to, i);
+            parquet_put_null(to, OWN_COLUMNS + i);
         else
-            put_text(self, to, i, td_bytes_str(text));
+            put_text(self, to, OWN_COLUMNS + i, td_bytes_str(text));
     }
 }
 
@@ -245,19 +268,13 @@ static td_result add_row(void *writer, const export_source *source, const export
     parquet_writer *to = parquet_file_writer(self->file);
     const msg_value *values = row->values;
     const size_t count = source->type->column_count;
-    parquet_put_integer(to, TS_RECV, (int64_t)row->recv_ns);
-    if (row->exchange_ns != 0)
-        parquet_put_integer(to, TS_EXCH, (int64_t)row->exchange_ns);
-    else
-        parquet_put_null(to, TS_EXCH);
-    if (row->has_number)
-        parquet_put_integer(to, SEQ, row->number);
-    else
-        parquet_put_null(to, SEQ);
-    parquet_put_integer(to, FRAME, (int64_t)row->frame);
     parquet_put_integer(to, FLAGS, row->flags);
-    parquet_put_integer(to, SUSPECT, row->is_suspect);
-    put_origin(self, to, source->symbol, row->channel);
+    if (row->channel != self->last.channel || !parquet_keep(to, self->first_value - OWN_COLUMNS))
+        put_origin(self, to, source->symbol, row->channel);
+    if (!is_like_last(&self->last, row) || !parquet_keep(to, OWN_COLUMNS - 1)) {
+        put_time_and_number(to, row);
+        self->last = *row;
+    }
     for (size_t i = 0; rc == TD_OK && i < count; i++)
         rc = put_value(self, to, self->first_value + i, &values[i], err);
     if (rc == TD_E_LIMIT && scale_of(self->target->settings, source->type) != 0)

@@ -57,11 +57,12 @@ static inline int held_rows_keep_number(held_rows *rows, size_t column, td_decim
     return is_kept;
 }
 
-/* Likewise for bytes, whatever they are: 1 if the column has bytes in the last row. */
-static inline int held_rows_keep_bytes(held_rows *rows, size_t column)
+/* Likewise for `count` columns that are not put: 1 if there is a last row, whose values they have.
+ */
+static inline int held_rows_keep(held_rows *rows, size_t count)
 {
-    int is_kept = rows->columns[column].kind == HELD_BYTES;
-    rows->put_count += (size_t)is_kept;
+    int is_kept = rows->row_count > 0;
+    rows->put_count += is_kept ? count : 0;
     return is_kept;
 }
 

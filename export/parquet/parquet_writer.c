@@ -171,9 +171,23 @@ static void chunk_fini(column_chunk *chunk)
     (void)ZSTD_freeCCtx(chunk->compressor); /* always returns 0 */
 }
 
+/* ---- decimals of 128 bits, big-endian ---- */
+
+static void write_wide(uint8_t bytes[WIDE_BYTES], int128 value)
+{
+    td_put_le64(bytes, __builtin_bswap64((uint64_t)(value >> 64)));
+    td_put_le64(bytes + NUMBER_BYTES, __builtin_bswap64((uint64_t)value));
+}
+
+static int128 read_wide(const uint8_t bytes[WIDE_BYTES])
+{
+    const uint64_t upper = __builtin_bswap64(td_le64(bytes));
+    return (int128)((uint128)upper << 64 | __builtin_bswap64(td_le64(bytes + NUMBER_BYTES)));
+}
+
 /* ---- the smallest and largest value ---- */
 
-/* Compares two encoded values: big-endian decimals, which are signed; doubles; texts by their
+/* Compares two encoded values: doubles; big-endian decimals, which are signed; texts by their
  * bytes. */
 static int compare_values(const column_chunk *chunk, td_bytes a, td_bytes b)
 {
@@ -183,8 +197,11 @@ static int compare_values(const column_chunk *chunk, td_bytes a, td_bytes b)
         memcpy(&q, b.data, sizeof q);
         return (p > q) - (p < q);
     }
-    int order = chunk->kind->type == TYPE_FIXED ? (int8_t)a.data[0] - (int8_t)b.data[0] : 0;
-    return order != 0 ? order : td_bytes_compare(a, b);
+    if (chunk->kind->type == TYPE_FIXED) {
+        const int128 p = read_wide(a.data), q = read_wide(b.data);
+        return (p > q) - (p < q);
+    }
+    return td_bytes_compare(a, b);
 }
 
 static void set_bound(td_buf *bound, td_bytes value)
@@ -455,13 +472,6 @@ static void add_bytes(column_chunk *chunk, td_bytes value, size_t count)
     }
 }
 
-/* Writes the number as big-endian. */
-static void write_wide(uint8_t bytes[WIDE_BYTES], int128 value)
-{
-    td_put_le64(bytes, __builtin_bswap64((uint64_t)(value >> 64)));
-    td_put_le64(bytes + NUMBER_BYTES, __builtin_bswap64((uint64_t)value));
-}
-
 /* Adds a number in as many rows. */
 static void add_number(column_chunk *chunk, td_decimal value, size_t count)
 {
@@ -526,9 +536,9 @@ void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text)
     held_rows_put_bytes(&writer->held, column, text);
 }
 
-int parquet_keep_text(parquet_writer *writer, size_t column)
+int parquet_keep(parquet_writer *writer, size_t count)
 {
-    return held_rows_keep_bytes(&writer->held, column);
+    return held_rows_keep(&writer->held, count);
 }
 
 static td_result refuse(const parquet_column *column, const char *text, size_t size, td_err *err)

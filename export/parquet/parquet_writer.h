@@ -86,9 +86,9 @@ void parquet_put_null(parquet_writer *writer, size_t column);
 void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value);
 void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text);
 
-/* Puts the text of the row before. 0: its row group has no such row, or the column was null; the
- * value must be put. */
-int parquet_keep_text(parquet_writer *writer, size_t column);
+/* Puts `count` values at once: columns that the caller does not put have the values of the row
+ * before. 0: the row group has no row yet, so all values must be put. */
+int parquet_keep(parquet_writer *writer, size_t count);
 
 /* Puts a decimal. TD_E_LIMIT: the column is a DECIMAL that cannot hold the value exactly; the error
  * names value and column, and the file cannot be continued. */
