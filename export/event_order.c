@@ -6,8 +6,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* How many rows of each piece are in memory while pieces are merged. */
-enum { BUFFER_ROWS = 64 };
+/* How many rows of each piece are in memory while pieces are merged; how many moves of rows sorting
+ * takes, for each row, before it is left to qsort. */
+enum { BUFFER_ROWS = 64, MOVES_OF_A_ROW = 4 };
 
 /* The two orders. A piece in the file holds its rows twice: sorted by one order, then by the
  * other. */
@@ -119,14 +120,25 @@ void event_order_close(event_order *order)
     td_free(order);
 }
 
-/* Sorts rows. Most come in order: frames of a symbol, by receive time. */
+/* Sorts rows. Most come in order, frames of a symbol by receive time, and most others belong few
+ * rows earlier. qsort, which moves all rows many times, takes over if the moves are not few. */
 static void sort_rows(hft_event *rows, size_t count, event_compare *compare)
 {
-    for (size_t i = 1; i < count; i++)
-        if (compare(&rows[i - 1], &rows[i]) > 0) {
+    size_t moves = 0;
+    for (size_t i = 1; i < count; i++) {
+        if (compare(&rows[i - 1], &rows[i]) <= 0)
+            continue;
+        const hft_event row = rows[i];
+        size_t at = i;
+        for (; at > 0 && compare(&rows[at - 1], &row) > 0; at--)
+            rows[at] = rows[at - 1];
+        rows[at] = row;
+        moves += i - at;
+        if (moves > count * MOVES_OF_A_ROW) {
             qsort(rows, count, sizeof *rows, compare);
             return;
         }
+    }
 }
 
 /* The file is open only during the write, because thousands of symbols may be exported at once. */

@@ -341,15 +341,20 @@ static td_result end_chunk(mcap_writer *self, td_err *err)
 
 /* ---- messages ---- */
 
+/* Placed from the end, as digits are: a message has up to three times. */
 static void write_time(json_writer *json, td_bytes name, uint64_t ns)
 {
+    static const char SEC[] = "{\"sec\":", NSEC[] = ",\"nsec\":";
+    char text[2 * TD_DECIMAL_TEXT_BYTES + sizeof SEC + sizeof NSEC];
+    char *const end = text + sizeof text;
+    char *at = end;
+    *--at = '}';
+    at = td_digits_write(at, ns % NS_PER_S) - (sizeof NSEC - 1);
+    memcpy(at, NSEC, sizeof NSEC - 1);
+    at = td_digits_write(at, ns / NS_PER_S) - (sizeof SEC - 1);
+    memcpy(at, SEC, sizeof SEC - 1);
     json_write_raw_key(json, name);
-    json_write_object_begin(json);
-    json_write_raw_key(json, JSON_NAME("sec"));
-    json_write_u64(json, ns / NS_PER_S);
-    json_write_raw_key(json, JSON_NAME("nsec"));
-    json_write_u64(json, ns % NS_PER_S);
-    json_write_object_end(json);
+    json_write_raw(json, td_bytes_of(at, (size_t)(end - at)));
 }
 
 /* Writes a decimal twice: as a number for viewers, and as exact text. Copies of a fixed size need
@@ -399,7 +404,9 @@ static void write_value(json_writer *json, const mcap_column *column, const msg_
         break;
     }
     json_write_raw_key(json, name);
-    if (value->type == VALUE_INTEGER || value->type == VALUE_BOOL)
+    if (value->type == VALUE_TEXT) /* first: most values */
+        json_write_bytes(json, value->as.text);
+    else if (value->type == VALUE_INTEGER || value->type == VALUE_BOOL)
         json_write_raw(json, row_value_text(value, text));
     else
         json_write_bytes(json, row_value_text(value, text));

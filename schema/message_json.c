@@ -73,29 +73,29 @@ static inline __attribute__((always_inline)) size_t put_text(char *to, td_bytes 
     return text.size;
 }
 
-/* Write a level; a deleted one has no size. rpi is the size of its retail orders, NULL if the topic
- * does not separate them. */
-static void write_level(json_writer *w, const msg_level *level, const td_decimal *rpi)
+/* Place the members of a level; a deleted one has no size. rpi is the size of its retail orders,
+ * NULL if the topic does not separate them. Returns the text's size. */
+enum { LEVEL_TEXT_BYTES = HEAD_TEXT_BYTES + 3 * TD_DECIMAL_TEXT_BYTES + 32 };
+static size_t place_level(char *text, const msg_level *level, const td_decimal *rpi)
 {
-    char text[HEAD_TEXT_BYTES + 2 * TD_DECIMAL_TEXT_BYTES + 16];
     TD_ASSERT(level->action <= ACTION_INSERT);
     TD_ASSERT(level->side <= SIDE_NONE);
     const level_head *head = &HEADS[level->action][level->side];
     memcpy(text, head->text, sizeof head->text);
     size_t size = head->size;
     size += td_decimal_format((td_decimal){level->price, level->price_scale}, text + size);
-    if (level->action == ACTION_DELETE) {
-        size += put_text(text + size, td_bytes_str("\",\"size\":null"));
-    } else {
-        size += put_text(text + size, td_bytes_str("\",\"size\":\""));
-        size += td_decimal_format(rpi == NULL ? (td_decimal){level->size, level->size_scale}
-                                              : own_size(level, *rpi),
-                                  text + size);
-        text[size++] = '"';
+    if (level->action == ACTION_DELETE)
+        return size + put_text(text + size, td_bytes_str("\",\"size\":null"));
+    size += put_text(text + size, td_bytes_str("\",\"size\":\""));
+    size += td_decimal_format(rpi == NULL ? (td_decimal){level->size, level->size_scale}
+                                          : own_size(level, *rpi),
+                              text + size);
+    if (rpi != NULL) {
+        size += put_text(text + size, td_bytes_str("\",\"rpi_size\":\""));
+        size += td_decimal_format(*rpi, text + size);
     }
-    json_write_raw_members(w, td_bytes_of(text, size));
-    if (rpi != NULL && level->action != ACTION_DELETE)
-        json_write_member_decimal(w, "rpi_size", *rpi);
+    text[size++] = '"';
+    return size;
 }
 
 /* is_true: -1 if unknown. */
@@ -217,16 +217,26 @@ void message_json_members(json_writer *writer, const message *m)
 }
 
 /* Write an entry of a book or trade frame, including members that its plain struct has no place
- * for. */
+ * for. A level without them is written as one text, braces included. */
 static void write_struct_entry(json_writer *w, const message *m, size_t index)
 {
-    json_write_object_begin(w);
-    if (m->head.type == MSG_TRADE)
-        write_trade(w, &m->trades.trades[index]);
-    else
-        write_level(w, &m->book.levels[index],
-                    m->book.rpi_sizes == NULL ? NULL : &m->book.rpi_sizes[index]);
     const msg_item *extra = m->extra == NULL ? NULL : &m->extra->items[index];
+    char text[LEVEL_TEXT_BYTES];
+    size_t size = 1;
+    text[0] = '{';
+    if (m->head.type == MSG_BOOK_CHANGE)
+        size += place_level(text + 1, &m->book.levels[index],
+                            m->book.rpi_sizes == NULL ? NULL : &m->book.rpi_sizes[index]);
+    if (size > 1 && extra == NULL) {
+        text[size++] = '}';
+        json_write_raw(w, td_bytes_of(text, size));
+        return;
+    }
+    json_write_object_begin(w);
+    if (size > 1)
+        json_write_raw_members(w, td_bytes_of(text + 1, size - 1));
+    else
+        write_trade(w, &m->trades.trades[index]);
     for (size_t i = 0; extra != NULL && i < extra->value_count; i++)
         write_value(w, &extra->values[i]);
     json_write_object_end(w);
