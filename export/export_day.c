@@ -214,11 +214,10 @@ static td_result leave_format_out(day_run *run, const export_format *format, td_
 /* Gives a row of the current frame to a writer. A frame with several symbols counts once for each
  * symbol. */
 static td_result put_row(const day_maker *maker, export_writer *writer, int is_by_row,
-                         const export_row *row, td_err *err)
+                         export_row *row, td_err *err)
 {
     const frame_ref *frame = maker->route->current == NULL ? NULL : maker->route->current->frame;
     export_counts *counts = &writer->owner->counts;
-    export_row with_number = *row;
     (void)pthread_mutex_lock(&writer->owner->lock);
     td_result rc = TD_OK;
     if (frame != NULL && !row->is_gap)
@@ -228,10 +227,10 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
         writer->position = frame->position + 1;
         counts->frames++;
     }
-    with_number.frame = counts->frames;
-    with_number.channel = &maker->route->channel->info;
+    row->frame = counts->frames;
+    row->channel = &maker->route->channel->info;
     if (rc == TD_OK) {
-        rc = export_writer_put(writer, &with_number, err);
+        rc = export_writer_put(writer, row, err);
         is_refusal = rc == TD_E_LIMIT; /* a value that the file cannot hold */
     }
     (void)pthread_mutex_unlock(&writer->owner->lock);
@@ -308,7 +307,7 @@ static int has_own_topic(const day_maker *maker, const export_row *row)
 }
 
 /* Puts a maker's row into each format that has the type. */
-static td_result put(void *ctx, const export_row *row, td_err *err)
+static td_result put(void *ctx, export_row *row, td_err *err)
 {
     day_maker *maker = ctx;
     day_run *run = maker->route->run;
@@ -695,7 +694,7 @@ static void note_breaks(day_route *route, const maker_frame *seen)
 static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err)
 {
     TD_ASSERT(broke != NULL);
-    const export_row row = {
+    export_row row = {
         .recv_ns = broke->from_ns, .is_suspect = 1, .is_gap = 1, .flags = ROW_SYNTHESIZED};
     return put(maker, &row, err);
 }

@@ -48,9 +48,9 @@ typedef struct export_row {
     const struct family *family; /* instruments: of the feed that has the list; NULL: unknown */
 } export_row;
 
-/* The receiver of a maker's rows. */
+/* The receiver of a maker's rows, which sets frame and channel. */
 typedef struct row_out {
-    td_result (*put)(void *ctx, const export_row *row, td_err *err);
+    td_result (*put)(void *ctx, export_row *row, td_err *err);
     void *ctx;
 } row_out;
 

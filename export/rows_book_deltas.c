@@ -29,10 +29,10 @@ typedef struct delta_reader {
 /* The rows of one frame. Each row is held back until the next one is known, because the frame's
  * last row is marked. */
 typedef struct frame_rows {
-    export_row common;
     const row_out *out;
     export_row waiting;
     msg_value values[DELTA_COLUMNS]; /* of the waiting row */
+    unsigned flags;                  /* of all rows */
     uint64_t count;
     td_result rc;
     td_err *err;
@@ -50,11 +50,8 @@ static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const bo
 {
     TD_ASSERT_SLOW(side == SIDE_BUY || side == SIDE_SELL);
     put_waiting(rows);
-    rows->waiting = rows->common;
-    rows->waiting.flags &= ~(unsigned)ROW_SNAPSHOT;
-    rows->waiting.flags |=
-        (is_snapshot ? ROW_SNAPSHOT : 0U) | (is_in_frame ? 0U : (unsigned)ROW_SYNTHESIZED);
-    rows->waiting.values = rows->values;
+    rows->waiting.flags = rows->flags | (is_snapshot ? ROW_SNAPSHOT : 0U) |
+                          (is_in_frame ? 0U : (unsigned)ROW_SYNTHESIZED);
     rows->values[DELTA_IS_SNAPSHOT] = row_bool(is_snapshot);
     rows->values[DELTA_SIDE] = row_side(side);
     rows->values[DELTA_PRICE] = row_decimal(level->price);
@@ -202,8 +199,10 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         return TD_OK;
     TD_ASSERT(trust->was_alive || trust->is_snapshot || trust->is_taken_over);
     if (!seen->frame->is_lead_in) {
-        frame_rows rows = {.common = export_row_of(seen), .out = out, .err = err};
-        rows.common.exchange_ns = trust->exchange_ns;
+        frame_rows rows = {.waiting = export_row_of(seen), .out = out, .err = err};
+        rows.waiting.exchange_ns = trust->exchange_ns;
+        rows.waiting.values = rows.values;
+        rows.flags = rows.waiting.flags & ~(unsigned)ROW_SNAPSHOT;
         if (reader->last == LAST_NONE)
             begin_file(reader, seen, &rows);
         if (trust->is_snapshot || trust->is_taken_over)

@@ -5,8 +5,10 @@
 /* Ids may be numbered by symbol, and a topic may have several. */
 static uint64_t id_of(const msg_trade *trade)
 {
-    const uint64_t symbol = td_xxh64(trade->symbol.data, trade->symbol.size);
-    return td_xxh64(trade->trade_id.data, trade->trade_id.size) + UINT64_C(31) * symbol;
+    uint64_t id = td_xxh64(trade->trade_id.data, trade->trade_id.size);
+    if (trade->symbol.size > 0)
+        id += UINT64_C(31) * td_xxh64(trade->symbol.data, trade->symbol.size);
+    return id;
 }
 
 /* 1 if an earlier connection of the topic, before the tape's frames, had the trade. */
@@ -23,8 +25,10 @@ int trade_repeats_has(const trade_repeats *self, const frame_ref *frame, const m
         return 0;
     if (is_older(self, frame, trade))
         return 1;
+    if (!self->has_deltas)
+        return 0;
     const uint64_t id = id_of(trade);
-    for (uint64_t i = 0; self->has_deltas && i < self->count && i < TRADE_REPEATS_MAX; i++)
+    for (uint64_t i = 0; i < self->count && i < TRADE_REPEATS_MAX; i++)
         if (self->ids[i] == id)
             return 1;
     return 0;
