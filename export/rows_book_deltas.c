@@ -122,15 +122,18 @@ static void add_vanished(frame_rows *rows, const book *held, const book *now)
 
 /* ---- the reader ---- */
 
-/* Applies a frame to the reader's book in the same way as it was applied to the trusted book.
- * trust->is_snapshot decides, because a frame that is not marked as a snapshot may act as one. */
+/* Brings the reader's book to the trusted one. Changes of few levels are applied, all others are
+ * copied: it takes as long to apply a level as to copy dozens. */
 static void update_held(delta_reader *reader, const maker_frame *seen)
 {
+    enum { COPIED_LEVELS = 32 };
+    const size_t changed = seen->trust->is_in_book || seen->trust->is_snapshot
+                               ? SIZE_MAX / COPIED_LEVELS
+                               : message_item_count(seen->message);
     book_outcome ignored; /* the trusted book has checked the same frame */
-    if (seen->trust->is_in_book)
+    if (book_level_count(seen->book, SIDE_BUY) + book_level_count(seen->book, SIDE_SELL) <=
+        changed * COPIED_LEVELS)
         book_copy(reader->held, seen->book);
-    else if (seen->trust->is_snapshot)
-        book_replace(reader->held, &seen->message->book, &ignored);
     else
         book_apply(reader->held, &seen->message->book, &ignored);
 }
