@@ -211,10 +211,10 @@ static td_result leave_format_out(day_run *run, const export_format *format, td_
 
 /* ---- rows ---- */
 
-/* Gives a row of the current frame to a writer. A frame with several symbols counts once for each
- * symbol. */
+/* Gives a row of the current frame, or a batch, to a writer. A frame with several symbols counts
+ * once for each symbol. */
 static td_result put_row(const day_maker *maker, export_writer *writer, int is_by_row,
-                         export_row *row, td_err *err)
+                         const export_row *row, td_err *err)
 {
     const frame_ref *frame = maker->route->current == NULL ? NULL : maker->route->current->frame;
     export_counts *counts = &writer->owner->counts;
@@ -227,10 +227,13 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
         writer->position = frame->position + 1;
         counts->frames++;
     }
-    row->frame = counts->frames;
-    row->channel = &maker->route->channel->info;
+    export_row each = *row;
+    each.frame = counts->frames;
+    each.channel = &maker->route->channel->info;
     if (rc == TD_OK) {
-        rc = export_writer_put(writer, row, err);
+        do
+            rc = export_writer_put(writer, &each, err);
+        while (rc == TD_OK && export_row_next(&each));
         is_refusal = rc == TD_E_LIMIT; /* a value that the file cannot hold */
     }
     (void)pthread_mutex_unlock(&writer->owner->lock);
@@ -307,7 +310,7 @@ static int has_own_topic(const day_maker *maker, const export_row *row)
 }
 
 /* Puts a maker's row into each format that has the type. */
-static td_result put(void *ctx, export_row *row, td_err *err)
+static td_result put(void *ctx, const export_row *row, td_err *err)
 {
     day_maker *maker = ctx;
     day_run *run = maker->route->run;

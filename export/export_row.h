@@ -29,6 +29,12 @@ enum {
     ROW_OTHER_LINE = 32,
 };
 
+/* The members in which the rows of a batch differ. */
+typedef struct row_part {
+    unsigned flags;
+    const msg_value *values;
+} row_part;
+
 typedef struct export_row {
     uint64_t recv_ns;
     uint64_t exchange_ns; /* 0 if the frame has no exchange time */
@@ -46,11 +52,25 @@ typedef struct export_row {
     const msg_value *values;     /* one per column; VALUE_ABSENT: an empty cell */
     const channel_info *channel; /* feed and topic of the row; set by export_day; NULL: of none */
     const struct family *family; /* instruments: of the feed that has the list; NULL: unknown */
+    const row_part *next;        /* the rows after this one in its batch; formats get single rows */
+    size_t next_count;
 } export_row;
 
-/* The receiver of a maker's rows, which sets frame and channel. */
+/* Moves a row to the next one of its batch. 0: there is no other. */
+static inline int export_row_next(export_row *row)
+{
+    if (row->next_count == 0)
+        return 0;
+    row->flags = row->next->flags;
+    row->values = row->next->values;
+    row->next++;
+    row->next_count--;
+    return 1;
+}
+
+/* The receiver of a maker's rows: put gets a row, or a batch of rows. */
 typedef struct row_out {
-    td_result (*put)(void *ctx, export_row *row, td_err *err);
+    td_result (*put)(void *ctx, const export_row *row, td_err *err);
     void *ctx;
 } row_out;
 

@@ -332,7 +332,7 @@ td_result export_writer_claim(export_writer *writer, const frame_channel *channe
     return explain_clash(owner, "lines", one, two, err);
 }
 
-td_result export_writer_put(void *ctx, export_row *row, td_err *err)
+td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
 {
     export_writer *writer = ctx;
     export_writer *owner = writer->owner;

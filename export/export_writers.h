@@ -115,7 +115,7 @@ TD_MUST_USE td_result export_writer_claim(export_writer *writer, const frame_cha
                                           td_err *err);
 
 /* Gives the format a row. Has the type of row_out.put; writer: an export_writer. */
-TD_MUST_USE td_result export_writer_put(void *writer, export_row *row, td_err *err);
+TD_MUST_USE td_result export_writer_put(void *writer, const export_row *row, td_err *err);
 
 /* 1 if an EXPORT_JOINED format has writers of the target's symbol for another feed, too. Call after
  * the day's last row. */

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "export/export_type.h"
+#include "export/row_batch.h"
 
 static const export_column COLUMNS[DELTA_COLUMNS] = {
     [DELTA_IS_SNAPSHOT] = {"is_snapshot", VALUE_BOOL},
@@ -26,37 +27,24 @@ typedef struct delta_reader {
 
 /* ---- rows ---- */
 
-/* The rows of one frame. Each row is held back until the next one is known, because the frame's
- * last row is marked. */
+/* The rows of one frame. */
 typedef struct frame_rows {
-    const row_out *out;
-    export_row waiting;
-    msg_value values[DELTA_COLUMNS]; /* of the waiting row */
-    unsigned flags;                  /* of all rows */
-    uint64_t count;
-    td_result rc;
-    td_err *err;
+    row_batch batch;
+    unsigned flags; /* of all rows */
 } frame_rows;
-
-static void put_waiting(frame_rows *rows)
-{
-    if (rows->count > 0 && rows->rc == TD_OK)
-        rows->rc = rows->out->put(rows->out->ctx, &rows->waiting, rows->err);
-}
 
 /* Adds a row for a level. is_in_frame: 1 if the frame contains the level in this form. */
 static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const book_level *level,
                       int is_in_frame)
 {
     TD_ASSERT_SLOW(side == SIDE_BUY || side == SIDE_SELL);
-    put_waiting(rows);
-    rows->waiting.flags = rows->flags | (is_snapshot ? ROW_SNAPSHOT : 0U) |
-                          (is_in_frame ? 0U : (unsigned)ROW_SYNTHESIZED);
-    rows->values[DELTA_IS_SNAPSHOT] = row_bool(is_snapshot);
-    rows->values[DELTA_SIDE] = row_side(side);
-    rows->values[DELTA_PRICE] = row_decimal(level->price);
-    rows->values[DELTA_SIZE] = row_decimal(level->size);
-    rows->count++;
+    msg_value *values =
+        row_batch_add(&rows->batch, rows->flags | (is_snapshot ? ROW_SNAPSHOT : 0U) |
+                                        (is_in_frame ? 0U : (unsigned)ROW_SYNTHESIZED));
+    values[DELTA_IS_SNAPSHOT] = row_bool(is_snapshot);
+    values[DELTA_SIDE] = row_side(side);
+    values[DELTA_PRICE] = row_decimal(level->price);
+    values[DELTA_SIZE] = row_decimal(level->size);
 }
 
 /* The order of sides in all rows: asks before bids. */
@@ -147,7 +135,7 @@ static void begin_file(delta_reader *reader, const maker_frame *seen, frame_rows
         return;
     }
     add_book(rows, reader->held);
-    if (rows->count > 0)
+    if (rows->batch.count > 0)
         reader->last = LAST_SNAPSHOT;
 }
 
@@ -163,25 +151,25 @@ static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_ro
     const trust_answer *trust = seen->trust;
     int is_snapshot_empty =
         trust->is_in_book ? is_empty(seen->book) : message_item_count(seen->message) == 0;
-    uint64_t before = rows->count;
+    uint64_t before = rows->batch.count;
     /* After changes, the first row of a snapshot makes a reader empty its book. A snapshot without
      * levels has no row, so it needs deletes. */
     if (reader->last == LAST_SNAPSHOT || (reader->last == LAST_CHANGE && is_snapshot_empty))
         add_vanished(rows, reader->held, seen->book);
-    if (rows->count > before)
+    if (rows->batch.count > before)
         reader->last = LAST_CHANGE;
-    before = rows->count;
+    before = rows->batch.count;
     if (trust->is_in_book)
         add_book(rows, seen->book);
     else
         add_change(rows, seen->message, seen->book, 1);
-    if (rows->count > before)
+    if (rows->batch.count > before)
         reader->last = LAST_SNAPSHOT;
 }
 
 static void add_delta(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
 {
-    uint64_t before = rows->count;
+    uint64_t before = rows->batch.count;
     /* The book was empty when the file began, which no row can express. So the book after this
      * frame is written as the first snapshot. */
     int is_first = reader->last == LAST_NONE;
@@ -189,7 +177,7 @@ static void add_delta(delta_reader *reader, const maker_frame *seen, frame_rows 
         add_book(rows, seen->book);
     else
         add_change(rows, seen->message, seen->book, 0);
-    if (rows->count > before)
+    if (rows->batch.count > before)
         reader->last = is_first ? LAST_SNAPSHOT : LAST_CHANGE;
 }
 
@@ -202,20 +190,20 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         return TD_OK;
     TD_ASSERT(trust->was_alive || trust->is_snapshot || trust->is_taken_over);
     if (!seen->frame->is_lead_in) {
-        frame_rows rows = {.waiting = export_row_of(seen), .out = out, .err = err};
-        rows.waiting.exchange_ns = trust->exchange_ns;
-        rows.waiting.values = rows.values;
-        rows.flags = rows.waiting.flags & ~(unsigned)ROW_SNAPSHOT;
+        export_row common = export_row_of(seen);
+        frame_rows rows;
+        common.exchange_ns = trust->exchange_ns;
+        rows.flags = common.flags & ~(unsigned)ROW_SNAPSHOT;
+        row_batch_begin(&rows.batch, &common, out, err);
         if (reader->last == LAST_NONE)
             begin_file(reader, seen, &rows);
         if (trust->is_snapshot || trust->is_taken_over)
             add_snapshot(reader, seen, &rows);
         else
             add_delta(reader, seen, &rows);
-        rows.waiting.flags |= ROW_LAST_OF_FRAME;
-        put_waiting(&rows);
-        if (rows.rc != TD_OK)
-            return rows.rc;
+        td_result rc = row_batch_end(&rows.batch, ROW_LAST_OF_FRAME);
+        if (rc != TD_OK)
+            return rc;
     }
     update_held(reader, seen);
     return TD_OK;

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "export/event_order.h"
+#include "export/row_batch.h"
 
 static const export_column COLUMNS[HFT_COLUMNS] = {[HFT_KIND] = {"kind", VALUE_INTEGER},
                                                    [HFT_PRICE] = {"price", VALUE_DECIMAL},
@@ -18,30 +19,30 @@ typedef struct hft_depth {
 } hft_depth;
 
 typedef struct hft_rows {
-    export_row common;
+    row_batch batch;
+    unsigned flags;   /* of all rows */
     const book *book; /* after the frame */
-    const row_out *out;
-    td_result rc;
-    td_err *err;
 } hft_rows;
+
+static void begin_rows(hft_rows *rows, const export_row *common, const row_out *out, td_err *err)
+{
+    row_batch_begin(&rows->batch, common, out, err);
+    rows->flags = common->flags;
+    rows->book = NULL;
+}
 
 static uint64_t side_flag(msg_side side)
 {
     return side == SIDE_BUY ? EVENT_BUY : EVENT_SELL;
 }
 
-/* Puts a row. level: NULL with EVENT_CLEAR. */
+/* Adds a row. level: NULL with EVENT_CLEAR. */
 static void add(hft_rows *rows, uint64_t kind, const book_level *level)
 {
-    msg_value values[HFT_COLUMNS] = {[HFT_KIND] = row_integer((int64_t)kind)};
-    if (rows->rc != TD_OK)
-        return;
-    if (level != NULL) {
-        values[HFT_PRICE] = row_decimal(level->price);
-        values[HFT_AMOUNT] = row_decimal(level->size);
-    }
-    rows->common.values = values;
-    rows->rc = rows->out->put(rows->out->ctx, &rows->common, rows->err);
+    msg_value *values = row_batch_add(&rows->batch, rows->flags);
+    values[HFT_KIND] = row_integer((int64_t)kind);
+    values[HFT_PRICE] = level == NULL ? row_absent() : row_decimal(level->price);
+    values[HFT_AMOUNT] = level == NULL ? row_absent() : row_decimal(level->size);
 }
 
 /* Adds the levels of one side that the book knows (book_knows), in the frame's order. */
@@ -74,7 +75,7 @@ enum { SIDE_COUNT = sizeof SIDES / sizeof SIDES[0] };
  * from the message if of_book is NULL. */
 static void add_snapshot(hft_rows *rows, const message *m, const book *of_book)
 {
-    rows->common.flags |= ROW_SNAPSHOT | (of_book == NULL ? 0U : (unsigned)ROW_SYNTHESIZED);
+    rows->flags |= ROW_SNAPSHOT | (of_book == NULL ? 0U : (unsigned)ROW_SYNTHESIZED);
     for (size_t i = 0; i < SIDE_COUNT; i++) {
         add(rows, EVENT_CLEAR | side_flag(SIDES[i]), NULL);
         if (of_book == NULL)
@@ -94,21 +95,23 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     if (!trust->is_trusted || seen->frame->is_lead_in ||
         (trust->is_unused && !trust->is_taken_over))
         return TD_OK;
-    hft_rows rows = {.common = export_row_of(seen), .book = seen->book, .out = out, .err = err};
-    rows.common.exchange_ns = trust->exchange_ns;
+    export_row common = export_row_of(seen);
+    common.exchange_ns = trust->exchange_ns;
+    hft_rows rows;
+    begin_rows(&rows, &common, out, err);
+    rows.book = seen->book;
     int is_whole =
         trust->is_in_book || (self->settings->has_sod && !self->has_begun && trust->was_alive);
     self->has_begun = 1;
     self->book = seen->book;
-    self->last = rows.common;
+    self->last = common;
     if (is_whole || trust->is_snapshot) {
         add_snapshot(&rows, seen->message, is_whole ? seen->book : NULL);
-        return rows.rc;
+    } else { /* asks before bids, as docs/export.md requires */
+        add_levels(&rows, seen->message, EVENT_DEPTH, SIDE_SELL);
+        add_levels(&rows, seen->message, EVENT_DEPTH, SIDE_BUY);
     }
-    /* asks before bids, as docs/export.md requires */
-    add_levels(&rows, seen->message, EVENT_DEPTH, SIDE_SELL);
-    add_levels(&rows, seen->message, EVENT_DEPTH, SIDE_BUY);
-    return rows.rc;
+    return row_batch_end(&rows.batch, 0);
 }
 
 /* Puts the book at the end of the day: bids before asks. */
@@ -116,11 +119,12 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
                         td_err *err)
 {
     const hft_depth *self = maker;
-    hft_rows rows = {.common = self->last, .out = out, .err = err};
+    hft_rows rows;
     (void)end_ns;
+    begin_rows(&rows, &self->last, out, err);
     for (size_t i = 0; self->book != NULL && gap == NULL && i < SIDE_COUNT; i++)
         add_side(&rows, self->book, HFT_END_OF_DAY, SIDES[i]);
-    return rows.rc;
+    return row_batch_end(&rows.batch, 0);
 }
 
 static void *open_depth(const maker_begin *begin)

@@ -71,7 +71,7 @@ static void add_value(td_buf *out, const export_type *type, const msg_value *val
 }
 
 /* Writes "TIME: VALUE,VALUE; ": TIME is the exchange's time in us, VALUE is "-" if absent. */
-static td_result put_row(void *ctx, const export_row *row, td_err *err)
+static td_result put_one(void *ctx, const export_row *row, td_err *err)
 {
     stream_feed *f = ctx;
     const td_bytes symbol = row->symbol.size > 0 ? row->symbol : f->channel.topic.symbol;
@@ -87,6 +87,16 @@ static td_result put_row(void *ctx, const export_row *row, td_err *err)
         add_value(&f->rows, f->type, value);
     }
     td_buf_add(&f->rows, "; ", 2);
+    return rc;
+}
+
+static td_result put_row(void *ctx, const export_row *batch, td_err *err)
+{
+    export_row row = *batch;
+    td_result rc;
+    do
+        rc = put_one(ctx, &row, err);
+    while (rc == TD_OK && export_row_next(&row));
     return rc;
 }
 

@@ -30,7 +30,7 @@ static td_result put_value(td_buf *out, const msg_value *value, td_err *err)
     return td_buf_append(out, ",", 1, err);
 }
 
-td_result row_text_put(void *ctx, const export_row *row, td_err *err)
+static td_result put_one(void *ctx, const export_row *row, td_err *err)
 {
     row_lines *to = ctx;
     uint64_t exchange_ns = row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
@@ -45,4 +45,14 @@ td_result row_text_put(void *ctx, const export_row *row, td_err *err)
     to->flags = row->flags;
     to->synthesized += (row->flags & ROW_SYNTHESIZED) != 0;
     return rc == TD_OK ? td_buf_append(&to->out, "\n", 1, err) : rc;
+}
+
+td_result row_text_put(void *ctx, const export_row *batch, td_err *err)
+{
+    export_row row = *batch;
+    td_result rc;
+    do
+        rc = put_one(ctx, &row, err);
+    while (rc == TD_OK && export_row_next(&row));
+    return rc;
 }

@@ -16,7 +16,7 @@ typedef struct row_lines {
     uint64_t synthesized;
 } row_lines;
 
-/* Append a row's line. Has the type of row_out.put; ctx: a row_lines. */
-td_result row_text_put(void *ctx, const export_row *row, td_err *err);
+/* Append the lines of a row or a batch. Has the type of row_out.put; ctx: a row_lines. */
+td_result row_text_put(void *ctx, const export_row *batch, td_err *err);
 
 #endif
