@@ -413,9 +413,9 @@ static void format_bar_type(const catalog_writer *self, char out[BAR_TYPE_BYTES]
 
 /* ---- order books ---- */
 
-/* Writes a delta. level NULL: a CLEAR. */
+/* Writes a delta, the index-th of its frame. level NULL: a CLEAR. */
 static td_result put_delta(catalog_writer *self, const export_row *row, const pending_level *level,
-                           unsigned flags, td_err *err)
+                           unsigned flags, size_t index, td_err *err)
 {
     parquet_writer *to = parquet_file_writer(self->file);
     const pending_level none = {.price = {0, 0}};
@@ -432,8 +432,10 @@ static td_result put_delta(catalog_writer *self, const export_row *row, const pe
         rc = put_number(self, OBD_SIZE, as->size, &self->size_places, err);
     if (rc != TD_OK)
         return rc;
-    parquet_put_integer(to, OBD_ORDER_ID, 0);
     parquet_put_integer(to, OBD_FLAGS, (int64_t)flags);
+    if (index > 0 && parquet_keep(to, OBD_COLUMNS - OBD_ORDER_ID - 1))
+        return end_row(self, row, err);
+    parquet_put_integer(to, OBD_ORDER_ID, 0);
     parquet_put_integer(to, OBD_SEQUENCE, row->has_number ? row->number : 0);
     parquet_put_integer(to, OBD_TIMES, (int64_t)event_ns(row));
     parquet_put_integer(to, OBD_TIMES + 1, (int64_t)row->recv_ns);
@@ -445,22 +447,23 @@ static td_result put_delta(catalog_writer *self, const export_row *row, const pe
 static td_result put_frame(catalog_writer *self, const export_row *row, td_err *err)
 {
     int has_snapshot = self->level_count > 0 && self->levels[0].is_snapshot;
-    size_t left = self->level_count;
+    size_t index = 0;
     td_result rc = TD_OK;
     if (has_snapshot)
-        rc = put_delta(self, row, NULL, F_SNAPSHOT, err);
-    for (int pass = 0; pass < 4; pass++) {
+        rc = put_delta(self, row, NULL, F_SNAPSHOT, index++, err);
+    const size_t end = index + self->level_count;
+    for (int pass = has_snapshot ? 0 : 2; pass < 4; pass++) {
         int is_snapshot = pass < 2;
         int is_bid = pass % 2 == 0;
         for (size_t i = 0; rc == TD_OK && i < self->level_count; i++) {
             const pending_level *level = &self->levels[i];
             if (level->is_snapshot != is_snapshot || level->is_bid != is_bid)
                 continue;
-            left--;
             rc = put_delta(self, row, level,
                            (unsigned)F_MBP | (is_snapshot ? (unsigned)F_SNAPSHOT : 0U) |
-                               (left == 0 ? (unsigned)F_LAST : 0U),
-                           err);
+                               (index + 1 == end ? (unsigned)F_LAST : 0U),
+                           index, err);
+            index++;
         }
     }
     self->level_count = 0;
@@ -477,8 +480,8 @@ static td_result add_level(catalog_writer *self, const export_row *row, td_err *
                            .size = row->values[DELTA_SIZE].as.decimal};
     if (level.is_snapshot && self->level_count > 0 && !self->levels[0].is_snapshot)
         self->level_count = 0;
-    self->levels = td_array_reach(self->levels, &self->level_capacity, self->level_count,
-                                  sizeof *self->levels);
+    td_array_ensure((void **)&self->levels, &self->level_capacity, self->level_count,
+                    sizeof *self->levels);
     self->levels[self->level_count++] = level;
     return (row->flags & ROW_LAST_OF_FRAME) != 0 ? put_frame(self, row, err) : TD_OK;
 }
@@ -640,7 +643,7 @@ static td_result add_row(void *writer, const export_source *source, const export
         rc = begin_file(self, err);
     if (rc != TD_OK)
         return rc;
-    rc = row->is_gap ? put_delta(self, row, NULL, (unsigned)F_SNAPSHOT | (unsigned)F_LAST, err)
+    rc = row->is_gap ? put_delta(self, row, NULL, (unsigned)F_SNAPSHOT | (unsigned)F_LAST, 0, err)
                      : self->data_class->put(self, row, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "%s of %s", source->name, self->instrument);
 }

@@ -1,5 +1,5 @@
-/* The rows of a frame with many levels, put in batches: what all rows share is decided once for each
- * batch. A batch is on the maker's stack, for one thread. */
+/* The rows of a frame with many levels, put in batches: what all rows share is decided once for
+ * each batch. A batch is on the maker's stack, for one thread. */
 #ifndef TD_EXPORT_ROW_BATCH_H
 #define TD_EXPORT_ROW_BATCH_H
 

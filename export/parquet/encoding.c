@@ -57,7 +57,8 @@ void encode_bits(td_buf *out, const int64_t *values, size_t count)
 static void encode_block(td_buf *out, const int64_t *values, size_t count)
 {
     uint64_t above[BLOCK]; /* each delta minus the smallest delta */
-    uint8_t widths[MINIBLOCKS] = {0};
+    uint64_t bits[MINIBLOCKS] = {0};
+    uint8_t widths[MINIBLOCKS];
     int64_t least = INT64_MAX;
     for (size_t i = 0; i < count; i++) {
         above[i] = (uint64_t)values[i + 1] - (uint64_t)values[i];
@@ -65,10 +66,10 @@ static void encode_block(td_buf *out, const int64_t *values, size_t count)
     }
     for (size_t i = 0; i < count; i++) {
         above[i] -= (uint64_t)least;
-        unsigned width = width_of(above[i]);
-        uint8_t *widest = &widths[i / MINIBLOCK];
-        *widest = width > *widest ? (uint8_t)width : *widest;
+        bits[i / MINIBLOCK] |= above[i];
     }
+    for (size_t i = 0; i < MINIBLOCKS; i++)
+        widths[i] = (uint8_t)width_of(bits[i]);
     thrift_varint(out, thrift_zigzag(least));
     td_buf_add(out, widths, sizeof widths);
     for (size_t at = 0; at < count; at += MINIBLOCK) {

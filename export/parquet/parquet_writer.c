@@ -108,8 +108,9 @@ typedef struct column_chunk {
     uint64_t rows;
     uint64_t nulls;
     unsigned encodings; /* bit set of the parquet_encoding values that its pages use */
-    /* the smallest and largest value, encoded as in statistics, or as numbers */
+    /* the smallest and largest value: encoded as in statistics, or as numbers */
     td_buf least, most;
+    int128 least_wide, most_wide;
     int64_t least_number, most_number; /* of U64, with the highest bit flipped */
     uint8_t has_bounds, is_beyond_bounds;
     uint8_t has_fallen; /* 1 if a number is lower than its predecessor */
@@ -187,18 +188,13 @@ static int128 read_wide(const uint8_t bytes[WIDE_BYTES])
 
 /* ---- the smallest and largest value ---- */
 
-/* Compares two encoded values: doubles; big-endian decimals, which are signed; texts by their
- * bytes. */
+/* Compares two encoded values: doubles; texts by their bytes. */
 static int compare_values(const column_chunk *chunk, td_bytes a, td_bytes b)
 {
     if (chunk->kind->type == TYPE_DOUBLE) {
         double p, q;
         memcpy(&p, a.data, sizeof p);
         memcpy(&q, b.data, sizeof q);
-        return (p > q) - (p < q);
-    }
-    if (chunk->kind->type == TYPE_FIXED) {
-        const int128 p = read_wide(a.data), q = read_wide(b.data);
         return (p > q) - (p < q);
     }
     return td_bytes_compare(a, b);
@@ -212,6 +208,14 @@ static void set_bound(td_buf *bound, td_bytes value)
 
 static void widen_bounds(column_chunk *chunk, td_bytes value)
 {
+    if (chunk->kind->type == TYPE_FIXED) {
+        const int128 wide = read_wide(value.data);
+        chunk->least_wide =
+            !chunk->has_bounds || wide < chunk->least_wide ? wide : chunk->least_wide;
+        chunk->most_wide = !chunk->has_bounds || wide > chunk->most_wide ? wide : chunk->most_wide;
+        chunk->has_bounds = 1;
+        return;
+    }
     if (value.size > PARQUET_BOUND_BYTES)
         chunk->is_beyond_bounds = 1;
     if (chunk->is_beyond_bounds)
@@ -638,13 +642,18 @@ static void begin_file(const parquet_writer *writer, td_buf *to)
 }
 
 static void describe_bound(thrift *to, int id, const column_chunk *chunk, int64_t number,
-                           const td_buf *value)
+                           int128 wide, const td_buf *value)
 {
-    uint8_t bytes[NUMBER_BYTES];
-    td_put_le64(bytes, (uint64_t)number ^ sign_flip(chunk));
-    thrift_text(to, id,
-                chunk->kind->type < TYPE_DOUBLE ? td_bytes_of(bytes, number_bytes(chunk))
-                                                : td_buf_view(value));
+    uint8_t bytes[WIDE_BYTES];
+    td_bytes bound = td_buf_view(value);
+    if (chunk->kind->type == TYPE_FIXED) {
+        write_wide(bytes, wide);
+        bound = td_bytes_of(bytes, WIDE_BYTES);
+    } else if (chunk->kind->type < TYPE_DOUBLE) {
+        td_put_le64(bytes, (uint64_t)number ^ sign_flip(chunk));
+        bound = td_bytes_of(bytes, number_bytes(chunk));
+    }
+    thrift_text(to, id, bound);
 }
 
 static void describe_bounds(thrift *to, const column_chunk *chunk)
@@ -652,8 +661,8 @@ static void describe_bounds(thrift *to, const column_chunk *chunk)
     thrift_begin(to, 12);
     thrift_i64(to, 3, (int64_t)chunk->nulls);
     if (chunk->has_bounds && !chunk->is_beyond_bounds) {
-        describe_bound(to, 5, chunk, chunk->most_number, &chunk->most);
-        describe_bound(to, 6, chunk, chunk->least_number, &chunk->least);
+        describe_bound(to, 5, chunk, chunk->most_number, chunk->most_wide, &chunk->most);
+        describe_bound(to, 6, chunk, chunk->least_number, chunk->least_wide, &chunk->least);
         thrift_bool(to, 7, 1); /* is_max_value_exact, is_min_value_exact */
         thrift_bool(to, 8, 1);
     }
