@@ -56,6 +56,11 @@ static const char *skip_value(const char *p, const char *end)
     int depth = 0;
     if (p < end && *p == '"')
         return skip_string(p, end);
+    if (p < end && *p != '{' && *p != '[') { /* a number or a word */
+        while (p < end && (*p > ' ' && *p != ',' && *p != ']' && *p != '}'))
+            p++;
+        return p > begin ? p : NULL;
+    }
     for (; p < end && (depth > 0 || (*p > ' ' && *p != ',' && *p != ']' && *p != '}')); p++) {
         if (*p == '"') {
             p = skip_string(p, end);
@@ -71,7 +76,7 @@ static const char *skip_value(const char *p, const char *end)
     return p > begin && depth == 0 ? p : NULL;
 }
 
-/* The value at the position, which moves behind it. */
+/* The value at the position, which moves to its end. */
 static json take(walk *w)
 {
     const char *begin = w->at;
@@ -79,9 +84,11 @@ static json take(walk *w)
     return w->at == NULL ? NOTHING : (json){begin, (size_t)(w->at - begin)};
 }
 
-static void skip_space(walk *w)
+/* Inline, as scalar below: they run for each value. */
+static inline void skip_space(walk *w)
 {
-    while (w->at < w->end && (*w->at == ' ' || *w->at == '\n' || *w->at == '\t' || *w->at == '\r'))
+    while (w->at < w->end && *w->at <= ' ' &&
+           (*w->at == ' ' || *w->at == '\n' || *w->at == '\t' || *w->at == '\r'))
         w->at++;
 }
 
@@ -180,7 +187,7 @@ static json find(const object *of, const char *wanted)
 }
 
 /* The text of a string, number or boolean; empty for null, "" and "None", which mean absent. */
-static json scalar(json value)
+static inline json scalar(json value)
 {
     if (value.size >= 2 && value.data[0] == '"')
         value = (json){value.data + 1, value.size - 2};
@@ -330,12 +337,13 @@ static int v5_levels(const answer *a, const char *side, walk *w)
         (void)take(w);
         return 0;
     }
+    const json on_side = tapedeck_text_of(side), set = tapedeck_text_of("set"),
+               delete = tapedeck_text_of("delete");
     while (next_element(w) && enter(w, '[')) {
         json level[2] = {NOTHING, NOTHING};
         for (size_t i = 0; next_element(w); i++)
             level[i < 2 ? i : 1] = scalar(take(w));
-        a->call->level(a->to, tapedeck_text_of(is_zero(level[1]) ? "delete" : "set"),
-                       tapedeck_text_of(side), level[0], level[1]);
+        a->call->level(a->to, is_zero(level[1]) ? delete : set, on_side, level[0], level[1]);
     }
     return 1;
 }
