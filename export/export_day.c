@@ -697,7 +697,7 @@ static void note_breaks(day_route *route, const maker_frame *seen)
 static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err)
 {
     TD_ASSERT(broke != NULL);
-    export_row row = {
+    const export_row row = {
         .recv_ns = broke->from_ns, .is_suspect = 1, .is_gap = 1, .flags = ROW_SYNTHESIZED};
     return put(maker, &row, err);
 }

@@ -244,6 +244,7 @@ static void put_origin(const table_writer *self, parquet_writer *to, const char 
 {
     const char *const texts[ORIGIN_COLUMNS] = {symbol, channel == NULL ? "" : channel->feed,
                                                channel == NULL ? "" : channel->topic};
+    TD_ASSERT(self->first_value <= OWN_COLUMNS + ORIGIN_COLUMNS);
     for (size_t i = 0; OWN_COLUMNS + i < self->first_value; i++) {
         const char *text = texts[i];
         TD_ASSERT(text != NULL); /* a channel has a feed and a topic */

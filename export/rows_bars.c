@@ -212,12 +212,12 @@ static td_result put_bar(const bar_maker *self, bar_series *of, const row_out *o
     int is_late = at.start_ns < of->written_ns || of->is_foreign;
     if (!is_late)
         of->written_ns = at.start_ns + self->settings->bar_ns;
-    export_row row = {.recv_ns = at.recv_ns,
-                      .exchange_ns = at.exchange_ns,
-                      .is_suspect = share.mantissa != 1 || share.scale != 0 || is_late,
-                      .flags = ROW_SYNTHESIZED | (is_late ? (unsigned)ROW_LATE : 0U),
-                      .symbol = td_bytes_of(of->symbol, of->symbol_bytes),
-                      .values = values};
+    const export_row row = {.recv_ns = at.recv_ns,
+                            .exchange_ns = at.exchange_ns,
+                            .is_suspect = share.mantissa != 1 || share.scale != 0 || is_late,
+                            .flags = ROW_SYNTHESIZED | (is_late ? (unsigned)ROW_LATE : 0U),
+                            .symbol = td_bytes_of(of->symbol, of->symbol_bytes),
+                            .values = values};
     return out->put(out->ctx, &row, err);
 }
 

@@ -105,7 +105,7 @@ static td_result put_grid(best_levels *best, const maker_frame *seen, const row_
     uint64_t at_ns = (from_ns + best->every_ns - 1) / best->every_ns * best->every_ns;
     for (; rc == TD_OK && was_complete && at_ns <= recv_ns && !seen->frame->is_lead_in;
          at_ns += best->every_ns) {
-        export_row row = {.recv_ns = at_ns, .flags = ROW_SYNTHESIZED, .values = best->values};
+        const export_row row = {.recv_ns = at_ns, .flags = ROW_SYNTHESIZED, .values = best->values};
         rc = out->put(out->ctx, &row, err);
     }
     best->last_ns = recv_ns;

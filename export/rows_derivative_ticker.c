@@ -135,11 +135,11 @@ static td_result put_initial(ticker_state *state, const maker_frame *seen, const
     if (!state->is_initial_due || seen->frame->is_lead_in)
         return TD_OK;
     state->is_initial_due = 0;
-    export_row row = {.recv_ns = seen->part.from_ns,
-                      .exchange_ns = state->exchange_ns,
-                      .is_initial = 1,
-                      .flags = ROW_SYNTHESIZED,
-                      .values = state->values};
+    const export_row row = {.recv_ns = seen->part.from_ns,
+                            .exchange_ns = state->exchange_ns,
+                            .is_initial = 1,
+                            .flags = ROW_SYNTHESIZED,
+                            .values = state->values};
     return out->put(out->ctx, &row, err);
 }
 

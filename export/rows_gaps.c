@@ -35,7 +35,7 @@ static td_result put_gaps(const export_gap *gaps, size_t count, const row_out *o
         msg_value values[COLUMN_COUNT];
         for (size_t k = 0; k < COLUMN_COUNT; k++)
             values[k] = value_of(&gaps[i], k);
-        export_row row = {.recv_ns = gaps[i].row.from_ns, .values = values};
+        const export_row row = {.recv_ns = gaps[i].row.from_ns, .values = values};
         rc = out->put(out->ctx, &row, err);
     }
     return rc;

@@ -279,11 +279,11 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
         values[INSTRUMENT_SEEN_BEFORE] = time_or_absent(listed->before_ns);
         values[INSTRUMENT_FEED] = row_text(td_bytes_str(table->channel->info.feed));
         values[INSTRUMENT_REQUEST] = row_text(td_bytes_str(table->channel->info.topic));
-        export_row row = {.recv_ns = listed->from_ns,
-                          .exchange_ns = listed->exchange_ns,
-                          .symbol = listed->symbol,
-                          .values = values,
-                          .family = table->channel->family};
+        const export_row row = {.recv_ns = listed->from_ns,
+                                .exchange_ns = listed->exchange_ns,
+                                .symbol = listed->symbol,
+                                .values = values,
+                                .family = table->channel->family};
         rc = out->put(out->ctx, &row, err);
     }
     return rc;

@@ -73,9 +73,10 @@ static inline __attribute__((always_inline)) size_t put_text(char *to, td_bytes 
     return text.size;
 }
 
+enum { LEVEL_TEXT_BYTES = HEAD_TEXT_BYTES + 3 * TD_DECIMAL_TEXT_BYTES + 32 };
+
 /* Place the members of a level; a deleted one has no size. rpi is the size of its retail orders,
  * NULL if the topic does not separate them. Returns the text's size. */
-enum { LEVEL_TEXT_BYTES = HEAD_TEXT_BYTES + 3 * TD_DECIMAL_TEXT_BYTES + 32 };
 static size_t place_level(char *text, const msg_level *level, const td_decimal *rpi)
 {
     TD_ASSERT(level->action <= ACTION_INSERT);
