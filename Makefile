@@ -110,7 +110,8 @@ LIB_core := $(B)/libtapedeck.a
 LIB_programs := $(B)/libprograms.a
 LIB_testing := $(B)/libtesting.a
 LIBS_own := $(LIB_programs) $(LIB_core)
-LIBS := $(LIBS_cli) $(LIBS_view) $(LIBS_replay) $(LIBS_wire) $(LIBS_core)
+# The dynamic linker looks for each name in every library before the name's own: those with the most names are first.
+LIBS := -lcrypto -lstdc++ -lsqlite3 $(LIBS_view) $(LIBS_wire) $(LIBS_cli) $(LIBS_replay) $(LIBS_core)
 
 BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
