@@ -70,9 +70,10 @@ static plan_node *node_new(decode_plan *p, td_bytes path)
     else
         p->node_count++;
     plan_node *node = &p->nodes[p->node_count - 1];
+    memset(node->guesses, 0, sizeof node->guesses);
+    node->keys = (key_set){0, node->words, node->guesses};
     node->path = path;
-    node->keys.keys = node->words;
-    node->keys.guess = node->guesses;
+    node->has_values = 0;
     for (int kind = 0; kind < FRAME_ANY; kind++)
         node->items[kind] = PLAN_NO_ITEMS;
     return node;
@@ -548,10 +549,16 @@ static void plan_inner(decode_plan *p)
     }
 }
 
-/* Prepare the keys for the parts of the topic, the frame's kind, entries and the envelope. */
-static void plan_paths(decode_plan *p)
+/* Prepare the keys for the parts of the topic, the frame's kind, entries and the envelope. Sets all
+ * that it reads. */
+static void plan_paths(decode_plan *p, const topic_row *row)
 {
-    const topic_row *row = p->row;
+    p->row = row;
+    p->node_count = 0;
+    p->fault = NULL;
+    p->fault_at = td_bytes_of(NULL, 0);
+    memset(p->items_node, 0, sizeof p->items_node);
+    memset(p->inner_guesses, 0, sizeof p->inner_guesses);
     (void)node_new(p, td_bytes_of(NULL, 0)); /* the root */
     if (topic_row_topic_key(row)[0] != '\0')
         plan_route(p, topic_row_topic_key(row), (plan_target){TARGET_TOPIC, 0});
@@ -569,13 +576,10 @@ static void plan_paths(decode_plan *p)
 
 const char *decode_plan_fault(const topic_row *row, td_bytes *where)
 {
-    decode_plan *p = td_alloc_zero(1, sizeof *p);
-    p->row = row;
-    plan_paths(p);
-    const char *fault = p->fault;
-    *where = p->fault_at;
-    td_free(p);
-    return fault;
+    decode_plan p; /* not cleared: it is large */
+    plan_paths(&p, row);
+    *where = p.fault_at;
+    return p.fault;
 }
 
 /* Prepare what depends on the topic's pattern. */
@@ -605,10 +609,9 @@ static void plan_requirements(decode_plan *p)
 }
 
 /* Fill in everything that depends only on the row. */
-static void plan_fill(decode_plan *p)
+static void plan_fill(decode_plan *p, const topic_row *row)
 {
-    const topic_row *row = p->row;
-    plan_paths(p);
+    plan_paths(p, row);
     TD_ASSERT(p->fault == NULL); /* checked when the document was read */
     plan_pattern(p);
     for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
@@ -673,8 +676,7 @@ decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
         index = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
     }
     cache->last = cache->plans[index] = td_alloc_zero(1, sizeof *cache->last);
-    cache->last->row = row;
-    plan_fill(cache->last);
+    plan_fill(cache->last, row);
     cache->count++;
     /* There is an unused entry, at which every search ends. */
     TD_ASSERT(cache->count < PLAN_CACHE_MAX);
