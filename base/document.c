@@ -460,11 +460,15 @@ static int may_be_anchor(td_bytes text, size_t at)
 const char *document_find_excess(td_bytes text)
 {
     static const char TAG[] = "%TAG";
+    static const uint8_t COUNTED[256] = {
+        ['['] = 1, ['{'] = 1, [']'] = 1, ['}'] = 1, ['&'] = 1, ['%'] = 1};
     enum { OPEN_MAX = 1000, ANCHORS_MAX = 256 };
     size_t open = 0;
     size_t anchors = 0;
     for (size_t i = 0; i < text.size; i++) {
         const uint8_t c = text.data[i];
+        if (!COUNTED[c])
+            continue;
         open += c == '[' || c == '{';
         open -= open > 0 && (c == ']' || c == '}');
         anchors += c == '&' && may_be_anchor(text, i);
