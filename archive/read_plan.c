@@ -378,7 +378,8 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
     }
     if (plan->count > 0)
         qsort(plan->segments, plan->count, sizeof(void *), compare_planned);
-    if (query->is_lasting)
+    /* Else the chunks of the first segment are loaded next, which closes it. */
+    if (query->is_lasting && (plan->count == 0 || !plan->segments[0]->lacks_chunks))
         archive_view_close_catalog(plan->view);
     plan->query.wants_feed = NULL; /* borrowed for the call only */
     plan->query.wants_channel = NULL;

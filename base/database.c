@@ -297,13 +297,14 @@ td_result database_prepare(database *d, size_t which, const char *sql, td_err *e
     return rc == SQLITE_OK ? TD_OK : fail(d, rc, "preparing", err);
 }
 
-/* Prepare the kind's statements. Fails for a file of another kind or version, which lacks the
- * tables. */
+/* Prepare the kind's statements; to read, only those that read. Fails for a file of another kind or
+ * version, which lacks the tables. */
 static td_result prepare_all(database *d, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < d->kind->statement_count; i++)
-        rc = database_prepare(d, i, d->kind->statements[i], err);
+        if (d->mode != DATABASE_READ || strncmp(d->kind->statements[i], "SELECT", 6) == 0)
+            rc = database_prepare(d, i, d->kind->statements[i], err);
     return rc;
 }
 

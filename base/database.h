@@ -16,9 +16,9 @@ struct sqlite3_stmt;
 
 /* A kind of database file. */
 typedef struct database_kind {
-    const char *name;  /* for messages: "catalog" */
-    const char *table; /* one or more CREATE TABLE IF NOT EXISTS ... */
-    const char *const *statements;
+    const char *name;              /* for messages: "catalog" */
+    const char *table;             /* one or more CREATE TABLE IF NOT EXISTS ... */
+    const char *const *statements; /* to read, only those that begin with SELECT exist */
     size_t statement_count;
     uint32_t value_bytes_max; /* largest text or blob that is read from a file */
 } database_kind;
@@ -72,8 +72,8 @@ TD_MUST_USE td_result database_query_next(database_query *query, td_err *err);
  * or TD_OK for TD_EOF. */
 td_result database_query_end(database_query *query, td_result rc);
 
-/* As database_query_end, of a statement whose next run binds all its parameters: they stay bound
- * until then. */
+/* As database_query_end, but parameters stay bound, also for the next run if it skips them
+ * (next += n). */
 td_result database_query_end_bound(database_query *query, td_result rc);
 
 /* Replace a statement of the kind, which no query is using, by another text. TD_E_*. */
