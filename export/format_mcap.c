@@ -281,10 +281,12 @@ static void add_metadata(mcap_writer *self, const char *key, const char *value)
     mcap_pack_pair(&self->metadata, td_bytes_str(key), td_bytes_str(value));
 }
 
-static td_result channel_of(mcap_writer *self, const export_source *source, td_bytes topic,
-                            uint16_t *id, td_err *err)
+static td_result channel_of(mcap_writer *self, const export_source *source, const export_row *row,
+                            td_bytes topic, uint16_t *id, td_err *err)
 {
-    const char *feed = source->feed == NULL ? source->exchange : source->feed;
+    /* The source has the feed of its first row; tables of an exchange have none. */
+    const channel_info *from = source->feed == NULL ? NULL : row->channel;
+    const char *feed = from == NULL ? source->exchange : from->feed;
     char name[TOPIC_BYTES];
     td_buf_clear(&self->key);
     td_buf_add(&self->key, feed, strlen(feed));
@@ -300,8 +302,8 @@ static td_result channel_of(mcap_writer *self, const export_source *source, td_b
                    source->symbol[0] == '\0' ? "" : ".", source->symbol);
     td_buf_clear(&self->metadata);
     add_metadata(self, "exchange", source->exchange);
-    add_metadata(self, "feed", source->feed);
-    add_metadata(self, "family", source->family == NULL ? "" : source->family->name);
+    add_metadata(self, "feed", from == NULL ? "" : from->feed);
+    add_metadata(self, "family", from == NULL ? "" : from->family);
     add_metadata(self, "symbol", source->symbol);
     return add_channel(self, hash, source->type, td_bytes_str(name), id, err);
 }
@@ -467,7 +469,7 @@ static td_result add_row(void *writer, const export_source *source, const export
                              : row->values[MESSAGE_TOPIC].as.text;
         td_result rc = self->file == NULL ? begin_file(self, err) : TD_OK;
         if (rc == TD_OK)
-            rc = channel_of(self, source, topic, &id, err);
+            rc = channel_of(self, source, row, topic, &id, err);
         if (rc != TD_OK)
             return rc;
         begin_message(self, &self->types[self->channels[id - 1].schema - 1], row);

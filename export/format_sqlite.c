@@ -237,7 +237,7 @@ static void bind_frame_columns(database_query *query, const export_source *sourc
                                const export_row *row)
 {
     database_bind_text(query, source->exchange);
-    database_bind_text(query, source->feed);
+    database_bind_text(query, row->channel->feed);
     database_bind_text(query, source->symbol);
     database_bind_u64(query, row->recv_ns);
     if (row->exchange_ns != 0)

@@ -164,3 +164,37 @@ test(
     }
   }
 );
+
+test("channels name the feed of their messages", async (t) => {
+  const dir = temporary(t),
+    archive = path.join(dir, "tape"),
+    out = path.join(dir, "out");
+  const AT_S = 1_790_000_000;
+  const frame = (i) =>
+    JSON.stringify({
+      topic: "publicTrade.BTCUSDT",
+      type: "snapshot",
+      ts: AT_S * 1000,
+      data: [{ T: AT_S * 1000, s: "BTCUSDT", S: "Buy", v: "1", p: "10.5", i: `t${i}`, BT: false }],
+    });
+  // The feeds' frames alternate.
+  for (const [k, feed] of ["a", "b"].entries()) {
+    const lines = [
+      { t: "header", format: 2, exchange: "TEST" },
+      { t: "connect", conn: "A", ts: AT_S, addr: "wss://a.example/" },
+      ...[0, 1].map((i) => ({ t: "recv", conn: "A", ts: AT_S + 1 + 2 * i + k, data: frame(i) })),
+    ];
+    const file = path.join(dir, feed);
+    fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
+    await tapedeck(t, [
+      ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear"],
+      ...["--feed", feed, file],
+    ]);
+  }
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "mcap", "--out", out]);
+  const { channels, messages } = await readFile(path.join(out, "messages_2026-09-21.mcap"));
+  assert.deepEqual(
+    messages.map((message) => channels.get(message.channelId).metadata.get("feed")),
+    ["a", "b", "a", "b"]
+  );
+});

@@ -204,3 +204,40 @@ test("a member that a family's trades lack is NULL after a trade that has it", a
   );
   assert.deepEqual(await compared(out, "2026-09-21"), { trades: 6 });
 });
+
+test("two feeds of one symbol have rows of their own", async (t) => {
+  const dir = temporary(t),
+    archive = path.join(dir, "tape"),
+    out = path.join(dir, "out");
+  const AT_S = 1_790_000_000;
+  // Both feeds receive the same trades, one second apart.
+  for (const [k, feed] of ["a", "b"].entries()) {
+    const trade = (i) => ({
+      topic: "publicTrade.BTCUSDT",
+      type: "snapshot",
+      ts: AT_S * 1000,
+      data: [
+        { T: AT_S * 1000, s: "BTCUSDT", S: "Buy", v: "1", p: "10.5", i: `t${i}`, BT: false },
+        { T: AT_S * 1000, s: "BTCUSDT", S: "Sell", v: "2", p: "10.6", i: `u${i}`, BT: false },
+      ],
+    });
+    const lines = [
+      { t: "header", format: 2, exchange: "TEST" },
+      { t: "connect", conn: "A", ts: AT_S, addr: "wss://a.example/" },
+      ...[0, 1].map((i) => ({
+        t: "recv",
+        conn: "A",
+        ts: AT_S + 1 + 2 * i + k,
+        data: JSON.stringify(trade(i)),
+      })),
+    ];
+    const file = path.join(dir, feed);
+    fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
+    await tapedeck(t, [
+      ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear"],
+      ...["--feed", feed, file],
+    ]);
+  }
+  await tapedeck(t, exporting(archive, out));
+  assert.deepEqual(await compared(out, "2026-09-21"), { trades: 8 });
+});
