@@ -21,6 +21,8 @@ typedef struct table {
     const export_output *output;
     size_t *columns; /* indexes of all columns; the first set_count are set */
     size_t set_count;
+    const export_source *source; /* the last row and its source; NULL: nothing is bound */
+    export_row last;
 } table;
 
 typedef struct sqlite_writer {
@@ -135,12 +137,16 @@ static void add_index(td_buf *sql, const export_output *output)
 static int add_columns(table *to, const msg_value *values)
 {
     const size_t before = to->set_count, count = to->output->type->column_count;
-    for (size_t i = before; i < count; i++) {
+    unsigned types = VALUE_ABSENT; /* most rows add none */
+    for (size_t i = before; i < count; i++)
+        types |= (unsigned)values[to->columns[i]].type;
+    for (size_t i = before; types != VALUE_ABSENT && i < count; i++) {
         const size_t column = to->columns[i];
         if (values[column].type == VALUE_ABSENT)
             continue;
         to->columns[i] = to->columns[to->set_count];
         to->columns[to->set_count++] = column;
+        to->source = NULL;
     }
     return to->set_count > before;
 }
@@ -233,8 +239,7 @@ static void bind_value(database_query *query, const msg_value *value, char text[
         database_bind_bytes(query, row_value_text(value, text));
 }
 
-static void bind_frame_columns(database_query *query, const export_source *source,
-                               const export_row *row)
+static void bind_frame(database_query *query, const export_source *source, const export_row *row)
 {
     database_bind_text(query, source->exchange);
     database_bind_text(query, row->channel->feed);
@@ -249,8 +254,30 @@ static void bind_frame_columns(database_query *query, const export_source *sourc
     else
         database_bind_null(query);
     database_bind_u64(query, row->frame);
-    database_bind_u64(query, row->flags);
-    database_bind_u64(query, row->is_suspect);
+}
+
+/* The parameters that are the same for all rows of a frame stay bound. */
+static void bind_frame_columns(database_query *query, table *to, const export_source *source,
+                               const export_row *row)
+{
+    enum { OF_FRAME = 7 };
+    const export_row *last = &to->last;
+    const int is_same_frame = to->source == source && last->channel == row->channel &&
+                              last->frame == row->frame && last->recv_ns == row->recv_ns &&
+                              last->exchange_ns == row->exchange_ns &&
+                              last->has_number == row->has_number && last->number == row->number;
+    if (is_same_frame)
+        query->next += OF_FRAME;
+    else
+        bind_frame(query, source, row);
+    if (is_same_frame && last->flags == row->flags && last->is_suspect == row->is_suspect) {
+        query->next += 2;
+    } else {
+        database_bind_u64(query, row->flags);
+        database_bind_u64(query, row->is_suspect);
+    }
+    to->source = source;
+    to->last = *row;
 }
 
 static size_t table_of(const sqlite_writer *self, const export_source *source)
@@ -285,7 +312,7 @@ static td_result add_row(void *writer, const export_source *source, const export
         return rc;
     database_query query = database_query_begin(self->db, FIRST_INSERT + index);
     if (has_frame_columns(source->type))
-        bind_frame_columns(&query, source, row);
+        bind_frame_columns(&query, to, source, row);
     for (size_t i = 0; i < to->set_count; i++)
         bind_value(&query, &row->values[to->columns[i]], self->texts[to->columns[i]]);
     return database_query_end_bound(&query, database_query_next(&query, err));
