@@ -15,7 +15,15 @@ import {
   tooLong,
 } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
-import { answer, ask, connected, imported, request, update } from "../support/order_entry.mjs";
+import {
+  answer,
+  ask,
+  AUTH,
+  connected,
+  imported,
+  request,
+  update,
+} from "../support/order_entry.mjs";
 import { bot, exchange, isOver, positions } from "../support/racing_bot.mjs";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
@@ -33,6 +41,7 @@ async function record(t) {
     dir
   );
   const live = await bot(t, tap.url, { reactionMs: 5 });
+  upstream.bot = live;
   upstream.trade();
   await eventually("seven orders", () => isOver(live), tap.program);
   await eventually("a position of each request", () => positions(live) === live.sent.length);
@@ -191,15 +200,18 @@ test("which request an update follows", async (t) => {
     ["serve", archive, "--causal", "--settle", "1s", "--plain", "--json"],
     dir
   );
-  const trade = await connected(t, `${server.url}/v5/trade`);
-  const own = await connected(t, `${server.url}/v5/private`);
-  own.ws.send(JSON.stringify({ op: "subscribe", args: ["order", "wallet"] }));
+  const [trade, own] = await Promise.all(
+    ["trade", "private"].map((at) => connected(t, `${server.url}/v5/${at}`, { auth: false }))
+  );
   const got = [];
   for (const ws of [own.ws, trade.ws])
     ws.on("message", (bytes) => {
       const frame = JSON.parse(bytes);
       if (frame.topic !== undefined || frame.reqId !== undefined) got.push(nameOf(frame));
     });
+  // All at once: the tape begins a second after the last request.
+  for (const { ws } of [trade, own]) ws.send(AUTH);
+  own.ws.send(JSON.stringify({ op: "subscribe", args: ["order", "wallet"] }));
   const expect = async (...names) => {
     await eventually(`${names}`, () => got.length >= names.length, server.program);
     assert.deepEqual(got.splice(0).sort(), names.sort());

@@ -7,6 +7,11 @@ import { npm } from "./npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
 
+export const AUTH = JSON.stringify({
+  op: "auth",
+  args: ["aKeyOfTheTests", 9_999_999_999_999, "signature"],
+});
+
 /** An authenticated connection and its received messages: {ws, got: [text]}. */
 export async function connected(t, url, { auth = true } = {}) {
   const ws = new WebSocket(url);
@@ -15,9 +20,7 @@ export async function connected(t, url, { auth = true } = {}) {
   t.after(() => ws.terminate());
   await once(ws, "open");
   if (auth) {
-    ws.send(
-      JSON.stringify({ op: "auth", args: ["aKeyOfTheTests", 9_999_999_999_999, "signature"] })
-    );
+    ws.send(AUTH);
     await once(ws, "message");
   }
   return { ws, got };

@@ -12,31 +12,29 @@ import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { listening, passed } from "./harness.mjs";
+import { eventually, listening, passed } from "./harness.mjs";
 import { npm } from "./npm_packages.mjs";
 
 const { WebSocket, WebSocketServer } = npm("ws");
 const PUBLIC = "/v5/public/linear",
   OWN = "/v5/private",
   TRADE = "/v5/trade";
-/** ms from each order's request to its answer and to its update. */
-const RACES = [
-  [20, 140],
-  [140, 20],
-  [20, 140],
-  [20, 140],
-  [140, 20],
-  [140, 20],
-  [20, 140],
-];
+/** What comes first of each order: its answer or its update. */
+const RACES = ["answer", "update", "answer", "answer", "update", "update", "answer"];
+/** Between two frames: in a recording the first of them is due earlier by this. */
+const APART_MS = 120;
 
-/** One trade for each order, which the bot answers with an order; the next one once the bot has heard of that order. */
+/** One trade for each order, which the bot answers with an order; the next one once the bot has heard of that order. The bot is
+ * `exchange.bot`: a frame about an order is sent after the bot has the frame before, so that all that is between them keeps
+ * their order, however slow it is. */
 export async function exchange(t) {
   const server = http.createServer();
   const sockets = new WebSocketServer({ server, perMessageDeflate: false });
-  const of = {};
+  const of = {},
+    made = {};
   let orders = 0,
-    trades = 0;
+    trades = 0,
+    last = Promise.resolve();
   const send = (at, frame) => of[at]?.send(JSON.stringify(frame));
   const trade = () =>
     send(PUBLIC, {
@@ -68,24 +66,37 @@ export async function exchange(t) {
       }
       const [{ orderLinkId, orderId }] = args;
       const id = orderId ?? `id-${orderLinkId}`;
-      const [answerMs, updateMs] = op === "order.create" ? RACES[orders++] : [20, 140];
-      const update = passed(updateMs).then(() =>
-        updates(id, orderLinkId ?? "", op === "order.create" ? "New" : "Cancelled")
-      );
-      await passed(answerMs);
-      ws.send(
-        JSON.stringify({
-          reqId,
-          retCode: 0,
-          retMsg: "OK",
-          op,
-          data: { orderId: id, orderLinkId: orderLinkId ?? "" },
-          header: { Timenow: `${Date.now()}` },
-          connId: "c",
-        })
-      );
-      await update;
-      if (op === "order.create") setTimeout(trade, orders < RACES.length ? 250 : 10); // after a cancel
+      const answer = {
+        heard: `answered ${op}`,
+        send: () =>
+          ws.send(
+            JSON.stringify({
+              reqId,
+              retCode: 0,
+              retMsg: "OK",
+              op,
+              data: { orderId: id, orderLinkId: orderLinkId ?? "" },
+              header: { Timenow: `${Date.now()}` },
+              connId: "c",
+            })
+          ),
+      };
+      const heard = op === "order.create" ? "New" : "Cancelled";
+      const update = { heard, send: () => updates(id, orderLinkId ?? "", heard) };
+      const isRace = op === "order.create" && RACES[orders++] === "update";
+      for (const frame of isRace ? [update, answer] : [answer, update])
+        last = last.then(async () => {
+          await passed(APART_MS);
+          frame.send();
+          await eventually(`the bot has heard: ${frame.heard}`, () =>
+            made.bot.seen[id].includes(frame.heard)
+          );
+        });
+      if (op !== "order.create") return;
+      await last;
+      await eventually(`the bot's ${orders} orders`, () => isOver(made.bot, orders)); // after a cancel
+      await passed(APART_MS);
+      trade();
     });
   });
   server.listen(0, "127.0.0.1");
@@ -94,7 +105,7 @@ export async function exchange(t) {
     for (const ws of sockets.clients) ws.terminate();
     server.close();
   });
-  return { url: `ws://127.0.0.1:${server.address().port}`, trade };
+  return Object.assign(made, { url: `ws://127.0.0.1:${server.address().port}`, trade });
 }
 
 /** The bot: an order for each trade, reactionMs later. Its bug: an update of an order of which it does not know the id yet
@@ -105,7 +116,7 @@ export async function bot(t, url, { reactionMs, orders = RACES.length }) {
     known = new Set(),
     frames = [],
     all = [];
-  const open = async (at, ...requests) => {
+  const open = async (at) => {
     const ws = new WebSocket(url + at, { perMessageDeflate: false });
     all.push(ws);
     t.after(() => ws.terminate());
@@ -117,10 +128,6 @@ export async function bot(t, url, { reactionMs, orders = RACES.length }) {
       if (at === OWN && frame.topic === "order") onUpdate(frame.data[0]);
     });
     await once(ws, "open");
-    for (const request of requests) {
-      ws.send(JSON.stringify(request));
-      await once(ws, "message");
-    }
     return ws;
   };
   const ask = (op, order, key) => {
@@ -149,9 +156,21 @@ export async function bot(t, url, { reactionMs, orders = RACES.length }) {
       ask("order.cancel", { category: "linear", symbol: "BTCUSDT", orderId }, orderId);
   };
   const auth = { op: "auth", args: ["aKeyOfTheTests", 9_999_999_999_999, "signature"] };
-  const trade = await open(TRADE, auth);
-  await open(OWN, auth, { op: "subscribe", args: ["order", "position"] });
-  await open(PUBLIC, { op: "subscribe", args: ["publicTrade.BTCUSDT"] });
+  const requests = new Map([
+    [TRADE, [auth]],
+    [OWN, [auth, { op: "subscribe", args: ["order", "position"] }]],
+    [PUBLIC, [{ op: "subscribe", args: ["publicTrade.BTCUSDT"] }]],
+  ]);
+  const sockets = await Promise.all([...requests.keys()].map(open));
+  const [trade] = sockets;
+  // All at once, so that a tape, which begins some time after the last request, does not begin before it.
+  for (const [i, asked] of [...requests.values()].entries())
+    for (const request of asked) sockets[i].send(JSON.stringify(request));
+  await eventually("an answer to each request", () =>
+    [...requests].every(
+      ([at, { length }]) => frames.filter((frame) => frame.at === at).length >= length
+    )
+  );
   const ended = Promise.all(all.map((ws) => ws.readyState === ws.CLOSED || once(ws, "close")));
   return { seen, sent, frames, ask, ended, leave: () => all.forEach((ws) => ws.close()) };
 }
