@@ -181,14 +181,13 @@ const feed = (exchange) => [
 ];
 const TOPICS = ["--topic", "orderbook.50.BTCUSDT", "--topic", "publicTrade.BTCUSDT", "--audit"];
 
-/** A recording of a simulated exchange that drops a frame and cuts the connection. */
+/** Frames of both topics: which frame has which number depends on the moment of the subscription. */
+const DROPS = Array.from({ length: 20 }, (_, i) => ["--fault", `drop@${150 + i}`]).flat();
+
+/** A recording of a simulated exchange that drops frames and cuts the connection. */
 async function record(t, page, dir) {
   const archive = path.join(dir, "tape");
-  const exchange = await listening(
-    t,
-    [...SIM, "--fault", "drop@150", "--fault", "cut@300", "--max-frames", "900"],
-    dir
-  );
+  const exchange = await listening(t, [...SIM, ...DROPS, "--fault", "cut@300"], dir);
   page.check(
     "record --check",
     await json(t, ["record", "--check", "-a", archive, ...feed(exchange), ...TOPICS, "--json"])

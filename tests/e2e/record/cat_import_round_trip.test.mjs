@@ -7,7 +7,9 @@ import { test } from "node:test";
 import zlib from "node:zlib";
 import {
   capture,
+  eventually,
   json,
+  jsonLines,
   jsonList,
   parseLines,
   tapedeck,
@@ -117,6 +119,20 @@ test("several sessions, connections and feeds of a recording come back, with its
     ]);
     for (const feed of ["inverse", "linear"])
       await recorder.prints(new RegExp(`${feed}: connected to .*connection 2\\)`));
+    // An import knows by its frames that a connection has a topic.
+    await eventually(
+      "the second connections have each topic of the first ones",
+      async () => {
+        const rows = await jsonLines(t, ["cat", "-a", archive, "--dir", "in"]);
+        const of = (conn) =>
+          rows
+            .filter((row) => row.session === rows.at(-1).session && row.conn === conn)
+            .map(({ feed, topic, symbol }) => `${feed} ${topic} ${symbol}`);
+        const later = new Set(of(2));
+        return of(1).every((stream) => later.has(stream));
+      },
+      recorder
+    );
     await recorder.durableAfter(recorder.durableLines + 8);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     server.program.kill("SIGTERM");

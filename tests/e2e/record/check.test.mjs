@@ -374,19 +374,12 @@ describe("record --check", { concurrency: 3 }, () => {
 
   test("an archive that exists: a running recorder locks the archive, and nothing is written", async (t) => {
     const at = configured(t, feed("v5-linear"));
-    const recorder = new Recorder(t, at.archive, [
-      "-c",
-      at.config,
-      "--commit-interval",
-      "100ms",
-      "--max-frames",
-      "2500",
-    ]);
+    const recorder = new Recorder(t, at.archive, ["-c", at.config, "--commit-interval", "100ms"]);
     await recorder.durableLine((durable) => durable.in > 100);
     const row = onlyFault(await json(t, checked(at), { status: 1 }));
     assert.equal(row.area, "archive");
     assert.match(row.text, new RegExp(`in use: .*pid ${recorder.child.pid}, record, since`));
-    assert.equal((await recorder.ended).code, 0);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 
     const files = () =>
       filesBelow(at.archive)

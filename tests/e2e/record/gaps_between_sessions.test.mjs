@@ -399,6 +399,7 @@ describe("imports between recordings", { concurrency: 5 }, () => {
     ];
     const open = async () => (await gaps(t, archive)).filter((row) => row.to_ns === null);
     let recorder = new Recorder(t, archive, args);
+    await recorder.durableOn(["inverse|0", "inverse|1"]);
     await recorder.durableAfter(10);
     await recorder.kill("SIGTERM");
     const ended = lastMade(exchange, "ETHUSD");

@@ -28,6 +28,7 @@ const FAST = ["--commit-interval", "100ms"];
 const BTC = "trade.BTCUSD";
 const ETH = "trade.ETHUSD";
 const SHARDS = ["--max-topics-per-connection", "1"];
+const BOTH = ["inverse|0", "inverse|1"]; // its connections
 
 const record = (t, archive, args) => new Recorder(t, archive, [...args, ...FAST]);
 
@@ -163,6 +164,7 @@ describe("gaps", { concurrency: true }, () => {
       const archive = path.join(temporary(t), "tape");
       const exchange = await numbered(t, { symbols: ["BTCUSD", "ETHUSD"] });
       let recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
+      await recorder.durableOn(BOTH);
       await recordSome(recorder, 6);
       await stop(recorder);
       exchange.cutOff(ETH);
@@ -213,6 +215,7 @@ describe("gaps", { concurrency: true }, () => {
       const archive = path.join(temporary(t), "tape");
       const exchange = await numbered(t, { symbols: ["BTCUSD", "ETHUSD"] });
       let recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
+      await recorder.durableOn(BOTH);
       await recordSome(recorder, 8);
       await stop(recorder);
       exchange.silence();

@@ -84,6 +84,7 @@ class FaultTrial {
   /** Start a recorder, and wait until every connection has a durable frame. */
   async recording(url, options) {
     const recorder = this.start(url, options);
+    await recorder.durableOn(["single|0", "sharded|0", "sharded|1"]);
     await recorder.durableAfter(6);
     return recorder;
   }

@@ -32,7 +32,7 @@ async function server(t, dir) {
       message: (socket, { method, params, id }) => {
         if (method === "LIST_SUBSCRIPTIONS") {
           socket.send(JSON.stringify({ result: [], id }));
-          if (sent.length > 0) socket.close(1000);
+          if (sent.length >= 6) socket.close(1000); // of two topics: they may be requested one by one
           return;
         }
         const unknown = params.find((topic) => topic.startsWith("no"));

@@ -171,11 +171,8 @@ describe("a program that follows a recorder", { concurrency: 3 }, () => {
         )
       );
       await recorder.durableAfter(recorder.durableLines + 4);
-      await one.until(recorder.durableAfter(recorder.durableLines + 1));
-      assert.ok(
-        one.lines.length > 100 && recorder.child.exitCode === null,
-        `${one.lines.length} frames while it records`
-      );
+      await until(one, () => one.lines.length > 100); // while it records
+      assert.equal(recorder.child.exitCode, null, recorder.stderr);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       for (const program of [all, one, example, python]) {
         const end = await program.ended;

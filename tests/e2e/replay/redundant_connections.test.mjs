@@ -19,6 +19,7 @@ import {
 } from "../support/harness.mjs";
 import { installed, withoutLibrary } from "../support/python_scripts.mjs";
 import { TILE, tileColumns } from "../support/readers.mjs";
+import { Recorder } from "../support/recorders.mjs";
 
 const URL_V5 = "wss://stream.bybit.com/v5/public/linear";
 const NOON = Date.parse("2026-08-09T12:00:00Z");
@@ -391,7 +392,9 @@ test("serve sends each frame of a recording over two connections once, like the 
     config,
     `feeds:\n  - family: inverse\n    url: ${sim.url}/realtime\n    ca_file: ${sim.ca}\n    max_topics_per_connection: 2\n    topics: ["trade.*", "trade.BTCUSD", "orderBookL2_25.*", "orderBookL2_25.BTCUSD"]\n`
   );
-  await tapedeck(t, ["record", "-a", archive, "-c", config, "--max-frames", "1500"]);
+  const recorder = new Recorder(t, archive, ["-c", config, "--commit-interval", "100ms"]);
+  await recorder.durableOn(["inverse|0", "inverse|1"], 750);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   await sim.program.kill("SIGTERM");
   assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
   const compared = await compareTruth(t, archive, truth);

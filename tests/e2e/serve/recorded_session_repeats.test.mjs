@@ -7,7 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, describe } from "node:test";
 import { inTime, json, jsonList, listening, rawFrames, temporary } from "../support/harness.mjs";
-import { Recorder } from "../support/recorders.mjs";
+import { Recorder, recordUntil } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { numberedExchange } from "../support/numbered_exchange.mjs";
 import { scriptedServer } from "../support/scripted_server.mjs";
@@ -262,15 +262,10 @@ test("serve refuses the topics that the exchange refused, with its text", async 
     archive = path.join(dir, "tape");
   const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"], rate: 200 });
   exchange.refuse("instrument_info.100ms.BTCUSD"); // of a symbol on the tape: serve would grant it
-  const recorder = new Recorder(t, archive, [
-    ...exchange.args(),
-    "--topic",
-    "instrument_info.100ms.BTCUSD",
-    "--commit-interval",
-    "100ms",
-  ]);
-  await recorder.durableAfter(3);
-  await recorder.kill("SIGTERM");
+  const args = [...exchange.args(), "--topic", "instrument_info.100ms.BTCUSD"];
+  await recordUntil(t, archive, args, (rows) =>
+    ["BTCUSD", "ETHUSD"].every((name) => rows.some(({ symbol }) => symbol === name))
+  );
   const { url } = await listening(t, ["serve", "-a", archive, "--plain"], dir);
   const ws = new WebSocket(`${url}/realtime`);
   t.after(() => ws.terminate());

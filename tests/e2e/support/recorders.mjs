@@ -65,6 +65,16 @@ export class Recorder extends Program {
     while (this.durableLines < lines) await this.durableLine();
   }
 
+  /** Wait until each of these connections has at least so many durable frames, each named "feed|shard". */
+  async durableOn(names, frames = 2) {
+    const has = (name) =>
+      [...this.durable].some(([key, count]) => {
+        const [feed, , , shard] = key.split("|");
+        return `${feed}|${shard}` === name && count.in >= frames;
+      });
+    while (!names.every(has)) await this.durableLine();
+  }
+
   /** The last line, once it has ended. */
   summary() {
     return JSON.parse(this.lines.at(-1)).recorded;

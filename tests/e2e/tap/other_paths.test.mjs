@@ -32,7 +32,10 @@ async function exchange(t, frames) {
   );
   const sockets = new WebSocketServer({ server, perMessageDeflate: false });
   const received = [];
+  let open = 0;
   sockets.on("connection", (ws, { url }) => {
+    open++;
+    ws.on("close", () => open--);
     ws.on("error", () => {});
     ws.on("message", (data, isBinary) => {
       received.push([url, isBinary, data.toString("latin1")]);
@@ -46,7 +49,8 @@ async function exchange(t, frames) {
     server.closeAllConnections();
     server.close();
   });
-  return { url: `ws://127.0.0.1:${server.address().port}`, received };
+  const left = () => eventually("no connection is open", () => open === 0);
+  return { url: `ws://127.0.0.1:${server.address().port}`, received, left };
 }
 
 async function startTap(t, dir, upstream, more = []) {
@@ -64,8 +68,8 @@ async function startTap(t, dir, upstream, more = []) {
   return { ...tap, archive, stop };
 }
 
-/** Connect, send a text, and read as many messages as come back. */
-async function visit(t, url, request, count) {
+/** Connect, send a text, and read as many messages as come back. server: the exchange behind tap, which is to see the end, too. */
+async function visit(t, url, request, count, server) {
   const socket = new WebSocket(url, { perMessageDeflate: false });
   const messages = [];
   socket.on("message", (data, isBinary) => messages.push([isBinary, data.toString("latin1")]));
@@ -75,6 +79,7 @@ async function visit(t, url, request, count) {
   await eventually(`messages of ${url}`, () => messages.length >= count);
   socket.close(1000);
   await once(socket, "close");
+  await server?.left(); // tap frees the connection's slot when both ends have closed
   return messages;
 }
 
@@ -95,7 +100,7 @@ test("paths that no family has are recorded byte for byte, by the topics of --ra
     const request = '{ "op":"subscribe","args":[{"channel":"orders"}]}';
     const got = [];
     for (const target of ["/ws/v6/private", "/ws/v6/private?brokerId=9", "/ws/v6/business"])
-      got.push(await visit(t, tap.url + target, request, 4));
+      got.push(await visit(t, tap.url + target, request, 4, server));
     assert.deepEqual(
       server.received.map(([url, , data]) => [url, data]),
       [
@@ -193,8 +198,8 @@ test("a path of several families is that of none of them, unless --family choose
     const dir = temporary(t);
     const server = await exchange(t, [frame]);
     const tap = await startTap(t, dir, server.url, more);
-    await visit(t, `${tap.url}/`, ask, 1);
-    await visit(t, `${tap.url}/`, ask, 1);
+    await visit(t, `${tap.url}/`, ask, 1, server);
+    await visit(t, `${tap.url}/`, ask, 1, server);
     const { counts, log } = await tap.stop();
     assert.deepEqual(await feedsOf(t, tap.archive), [feed]);
     assert.equal(counts.raw_connections, feed.startsWith("raw-") ? 2 : 0);

@@ -309,8 +309,8 @@ describe("page", () => {
       );
       // The cursor, and with it the book beside the market, is the newest one.
       await until(page, /bid [\d,.]+; ask [\d,.]+/, "#panel-market .value");
-      const cursorOf = () => Number(/cursor=(\d+)/.exec(page.url())[1]);
-      const cursor = cursorOf();
+      const cursorOf = () => Number(/cursor=(\d+)/.exec(page.url())?.[1] ?? 0);
+      const cursor = await eventually("the address has a cursor", cursorOf);
       await eventually("the cursor follows", () => cursorOf() > cursor);
       const newestFrame = () => page.locator(".frame-row").first().innerText();
       const shownFrame = await newestFrame();
