@@ -38,6 +38,14 @@ test(
       "/dev/null",
     ]);
     await top.line((line) => /^memory/.test(line));
+    // The exchange sends a hundred a second; a busy machine has seconds with more and with fewer.
+    const ROW = /^inverse +(\S.*?) +(\d+) +(\d+) +(\d+) +([\d,]+) +([\d,]+) /m;
+    await top.line((line) => {
+      const [, , , , , rate, frames] = (ROW.exec(line) ?? []).map((text) =>
+        text.replaceAll(",", "")
+      );
+      return Number(frames) > 300 && Number(rate) > 50 && Number(rate) < 150;
+    });
     await top.line((line) => /^memory/.test(line));
     const status = await json(t, ["ctl", archive, "status", "--json"]);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -45,13 +53,11 @@ test(
     assert.equal(code, 4, stdout);
     const screens = stdout.replaceAll("\r", "").split("\x1b[H\x1b[J").slice(1);
     assert.ok(screens.length >= 2);
-    const [, live, connections, of, topics, rate, frames] =
-      /^inverse +(\S.*?) +(\d+) +(\d+) +(\d+) +([\d,]+) +([\d,]+) /m.exec(screens[1]);
+    const [, live, connections, of, topics, , frames] = ROW.exec(screens[1]);
     assert.deepEqual(
       [live.replaceAll(/\x1b\[\d*m/g, ""), connections, of, topics],
       ["live", "1", "1", "1"]
     );
-    assert.ok(Number(rate) > 50 && Number(rate) < 150, rate);
     assert.ok(Number(frames.replaceAll(",", "")) <= status.frames);
     assert.match(
       screens[1],

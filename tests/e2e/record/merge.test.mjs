@@ -33,17 +33,12 @@ async function recorders(t, { more = [[], []], topics = [TOPICS, TOPICS] } = {})
   const args = [...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--commit-interval", "100ms"];
   const archives = ["east", "west"].map((name) => path.join(dir, name));
   const start = (i, extra = []) =>
-    new Recorder(
-      t,
-      archives[i],
-      [
-        ...feedArgs(server, "v5-linear", topics[i]),
-        ...args,
-        ...(typeof more === "function" ? more(server) : more)[i],
-        ...extra,
-      ],
-      { deadlineMs: 120_000 }
-    );
+    new Recorder(t, archives[i], [
+      ...feedArgs(server, "v5-linear", topics[i]),
+      ...args,
+      ...(typeof more === "function" ? more(server) : more)[i],
+      ...extra,
+    ]);
   const running = [start(0), start(1)];
   for (const recorder of running) await printed(recorder, ": subscribed to", 1);
   return { dir, server, archives, start, running, both: path.join(dir, "both") };

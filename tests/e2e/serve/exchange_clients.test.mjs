@@ -273,8 +273,8 @@ const CCXT_FEEDS = [
   ["deribit", "/ws/api/v2", ["book.BTC-PERPETUAL.100ms"]],
 ];
 
-/** An archive of these feeds, of the simulated exchange with these families. */
-async function archiveOf(t, dir, { name, families, duration, feeds }) {
+/** An archive of these feeds, of the simulated exchange with these families, recorded until its rows are enough, or for so long. */
+async function archiveOf(t, dir, { name, families, isEnough, duration, feeds }) {
   const archive = path.join(dir, name);
   const sim = await listening(
     t,
@@ -285,15 +285,27 @@ async function archiveOf(t, dir, { name, families, duration, feeds }) {
     `  - family: ${family}\n    url: ${sim.url}${at}\n    ca_file: ${sim.ca}\n    topics: [${topics}]\n${preset}`;
   const config = path.join(dir, `${name}.yaml`);
   fs.writeFileSync(config, `feeds:\n${feeds.map(one).join("")}`);
-  await tapedeck(t, ["record", "-q", "-a", archive, "-c", config, "--duration", duration]);
+  if (isEnough !== undefined) await recordUntil(t, archive, ["-q", "-c", config], isEnough);
+  else await tapedeck(t, ["record", "-q", "-a", archive, "-c", config, "--duration", duration]);
   await sim.program.kill("SIGTERM");
   return archive;
 }
 
-/** A small archive of several exchanges; Binance's snapshot comes 2 s after the grant. */
+/** A small archive of several exchanges: frames of each topic, of Binance's books after their snapshots, which are fetched 2 s
+ * after the grant. */
 const smallArchive = (t, dir, feeds = [...FEEDS, ...OTHER_FEEDS]) => {
   const families = feeds.map(([family]) => family);
-  return archiveOf(t, dir, { name: "tape", families, duration: "4s", feeds });
+  const isEnough = (rows) =>
+    feeds.every(([family, , topics]) =>
+      topics.every((topic) => {
+        const its = rows.filter(
+          (row) => row.feed === family && row.dir === "in" && `${row.topic}.${row.symbol}` === topic
+        );
+        const from = topic.startsWith("depth") ? its.findIndex(({ fetched }) => fetched) : 0;
+        return from >= 0 && its.length - from > 20;
+      })
+    );
+  return archiveOf(t, dir, { name: "tape", families, isEnough, feeds });
 };
 
 /** Install the large packages at the first call. */
@@ -433,7 +445,6 @@ test(
               const [file, args] = command(dir, address, program, installed, name);
               const client = new Program(t, file, args, {
                 env: { NODE_EXTRA_CA_CERTS: server.ca, NODE_PATH: "" },
-                deadlineMs: 30_000,
               });
               await printed(client, prints);
               await client.kill("SIGTERM"); // a browser's own processes end with it
@@ -860,7 +871,6 @@ test(
         const [file, args] = command(dir, server, { ...program, text }, "ccxt-4", "ccxt");
         const client = new Program(t, file, args, {
           env: { NODE_EXTRA_CA_CERTS: server.ca, NODE_PATH: "" },
-          deadlineMs: 60_000,
         });
         await printed(client, [new RegExp(`^${symbol} book \\[ `, "m")]);
         await client.kill("SIGTERM");

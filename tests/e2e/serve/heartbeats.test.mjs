@@ -9,6 +9,7 @@ import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
 const AT_MS = 1_790_000_000_000;
+const ANSWERED_S = 5; // the interval where the client answers: a busy machine has as long for it
 
 const EXCHANGES = {
   deribit: {
@@ -144,18 +145,14 @@ async function served(t, name, more = ["--hold"]) {
 test("Deribit: set_heartbeat is granted; test_request comes each interval, and unanswered the end", async (t) => {
   const { ws, got, send, tapeEnded } = await served(t, "deribit");
   const tests = () => got.filter(({ params }) => params?.type === "test_request").length;
-  send({ jsonrpc: "2.0", id: 7, method: "public/set_heartbeat", params: { interval: 1 } });
+  send({ jsonrpc: "2.0", id: 7, method: "public/set_heartbeat", params: { interval: ANSWERED_S } });
   await eventually("a grant", () => got.some(({ id, result }) => id === 7 && result === "ok"));
   await tapeEnded();
-  for (let n = 1; n <= 2; n++) {
-    await eventually("a test_request", () => tests() === n);
-    send({ jsonrpc: "2.0", id: 10 + n, method: "public/test", params: {} });
-    await eventually("its answer", () =>
-      got.some(({ id, result }) => id === 10 + n && result.version)
-    );
-  }
+  await eventually("a test_request", () => tests() === 1);
+  send({ jsonrpc: "2.0", id: 8, method: "public/test", params: {} });
+  await eventually("its answer", () => got.some(({ id, result }) => id === 8 && result.version));
   const [code] = await once(ws, "close");
-  assert.deepEqual([code, tests()], [4000, 3]);
+  assert.deepEqual([code, tests()], [4000, 2]);
 });
 
 test("Deribit: with --slow-client wait a client that does not answer is not closed", async (t) => {

@@ -38,7 +38,7 @@ test("Deribit: a test_request comes as often as asked for, and must be answered"
   };
   ask(1, "public/set_heartbeat", { interval: 0 });
   assert.equal((await answerTo(1)).error.code, -32602);
-  ask(2, "public/set_heartbeat", { interval: 1 });
+  ask(2, "public/set_heartbeat", { interval: 5 }); // a busy machine has as long for its answers
   assert.equal((await answerTo(2)).result, "ok");
   for (let n = 1; n <= 2; n++) {
     await eventually("a test_request", () => tested() === n);

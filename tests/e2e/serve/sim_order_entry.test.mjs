@@ -38,6 +38,8 @@ test("orders are answered, filled, amended and cancelled, and the truth file has
   const sim = await simulator(t, dir, "--truth", truth);
   const [own, trade] = [await subscribed(t, sim), await connected(t, `${sim.url}/v5/trade`)];
   const sent = [];
+  const isPosition = ({ topic, data }) =>
+    topic === "position" && data[0].category === "linear" && data[0].symbol === "BTCUSDT";
   const asked = async (...args) => {
     const { text, answer } = await ask(trade, String(sent.length), ...args);
     sent.push(text);
@@ -46,11 +48,13 @@ test("orders are answered, filled, amended and cancelled, and the truth file has
     return answer.data;
   };
 
-  const market = await asked("order.create", {
-    ...LIMIT,
-    orderType: "Market",
-    orderLinkId: "market",
-  });
+  const atMarket = (orderLinkId) =>
+    asked("order.create", { ...LIMIT, orderType: "Market", orderLinkId });
+  // The seeded trader may have had a position before: the first order shows it.
+  const earlier = await atMarket("earlier");
+  await updates(own, earlier.orderId, "Filled");
+  await message(own, (m) => isPosition(m));
+  const market = await atMarket("market");
   assert.equal(market.orderLinkId, "market");
   const bought = await updates(own, market.orderId, "Filled");
   const fills = bought.filter(({ topic }) => topic === "execution").map(({ data }) => data[0]);
@@ -58,21 +62,15 @@ test("orders are answered, filled, amended and cancelled, and the truth file has
     fills.reduce((sum, { execQty }) => sum + Number(execQty), 0),
     0.01
   );
-  // the seeded trader may have had a position before
   const first = own.got.findIndex((text) => JSON.parse(text).data?.[0]?.orderId === market.orderId);
   const sizes = (texts) =>
     texts
       .map((text) => JSON.parse(text))
-      .filter(
-        (m) =>
-          m.topic === "position" &&
-          m.data[0].category === "linear" &&
-          m.data[0].symbol === "BTCUSDT"
-      )
+      .filter(isPosition)
       .map(({ data: [{ side, size }] }) => (side === "Sell" ? -1 : 1) * Number(size));
   while (sizes(own.got.slice(first)).length === 0) await once(own.ws, "message");
   assert.equal(
-    (sizes(own.got.slice(first))[0] - (sizes(own.got.slice(0, first)).at(-1) ?? 0)).toFixed(8),
+    (sizes(own.got.slice(first))[0] - sizes(own.got.slice(0, first)).at(-1)).toFixed(8),
     "0.01000000"
   );
 
@@ -104,14 +102,19 @@ test("orders are answered, filled, amended and cancelled, and the truth file has
   );
 
   const best = Number(fills[0].execPrice);
-  const near = await asked("order.create", { ...LIMIT, price: String(best - 0.5) }); // the market will trade there
-  const waited = await updates(own, near.orderId, "Filled");
-  assert.equal(waited[0].data[0].orderStatus, "New");
-  assert.ok(
-    waited.some(
-      ({ topic, data: [entry] }) => topic === "execution" && Number(entry.execPrice) <= best - 0.5
-    )
-  );
+  // An order below the market waits until the market trades there. The market may be there already: then the next one is lower.
+  let price = best,
+    waited;
+  do {
+    price -= 0.5;
+    const near = await asked("order.create", { ...LIMIT, price: String(price) });
+    waited = await updates(own, near.orderId, "Filled");
+    assert.ok(
+      waited.some(
+        ({ topic, data: [entry] }) => topic === "execution" && Number(entry.execPrice) <= price
+      )
+    );
+  } while (waited[0].data[0].orderStatus !== "New");
 
   const rows = parseLines(fs.readFileSync(truth, "utf8")).filter((row) => row.path === "/v5/trade");
   assert.deepEqual(

@@ -158,8 +158,8 @@ test("a recording of named frames is served without their object; a key in a URL
 });
 
 /** A client that keeps a book as Binance's documents tell: frames, then a snapshot over HTTP, whose next frame continues it.
- * Returns the snapshot and the update ids of the frames, once there are enough after it. */
-async function bookClient(server, target, { http, first, more = 20 }) {
+ * Returns the snapshot and the update ids of the frames, once there are enough after it. isPlayed: of a tape of serve. */
+async function bookClient(server, target, { http, first, more = 20, isPlayed = false }) {
   const socket = new WebSocket(server.url + target);
   const frames = [];
   socket.on("error", () => {});
@@ -170,8 +170,12 @@ async function bookClient(server, target, { http, first, more = 20 }) {
   await new Promise((resolve) => socket.on("open", resolve));
   socket.send(JSON.stringify(subscribe("btcusdt@depth@100ms")));
   await eventually("first frames", () => frames.length >= first);
-  const reply = await fetch(`${server.url.replace("ws:", "http:")}${http}`);
+  const base = server.url.replace("ws:", "http:");
+  const control = (what) => isPlayed && fetch(`${base}/control/${what}`, { method: "POST" });
+  await control("pause"); // a tape would end while a busy machine asks
+  const reply = await fetch(base + http);
   const snapshot = await reply.json();
+  await control("resume");
   await eventually("a frame after the snapshot", () =>
     frames.some(([, u]) => u > snapshot.lastUpdateId + more)
   );
@@ -211,7 +215,7 @@ for (const { family, http } of [
     );
     const window = ["--from", String(later.recv_ns)];
     const played = await listening(t, ["serve", archive, ...window, "--plain"], dir);
-    const again = await bookClient(played, "/ws/0", { http, first: 3 });
+    const again = await bookClient(played, "/ws/0", { http, first: 3, isPlayed: true });
     assert.ok(again.snapshot.lastUpdateId > live.snapshot.lastUpdateId);
     const next = again.frames.find(([, u]) => u > again.snapshot.lastUpdateId);
     assert.equal(next[0], again.snapshot.lastUpdateId + 1, "the next frame continues the snapshot");
