@@ -86,14 +86,40 @@ static void add_grant(asked_topics *self, size_t session, const conn_row *conn,
         span->time.to_ns = grant->to_ns;
 }
 
+/* 1 if a grant of several topics may be of this one, too: it begins as they do, up to the part that
+ * differs, which is behind a dot ("trade.*", "trade.BTCUSD|XRPUSD"). */
+static int may_name(const grant_row *several, const char *topic)
+{
+    size_t same = strcspn(several->topic, "*|,");
+    while (same > 0 && several->topic[same - 1] != '.')
+        same--;
+    return strncmp(several->topic, topic, same) == 0;
+}
+
+/* A frame may come before the answer to the request for several topics that it belongs to. */
+static int is_of_several(const grant_row *grant, const grant_row *const *several, size_t count)
+{
+    size_t i = 0;
+    while (i < count && (several[i]->conn != grant->conn || !may_name(several[i], grant->topic)))
+        i++;
+    return i < count && strcmp(grant->source, EVENT_GRANT_SEEN) == 0;
+}
+
 void asked_topics_add(asked_topics *self, size_t session, const segment_rows *rows)
 {
     answered_conns answered = answered_conns_find(rows);
+    const grant_row **several = td_alloc_zero(rows->grant_count + 1, sizeof(grant_row *));
+    size_t several_count = 0;
+    for (size_t i = 0; i < rows->grant_count; i++)
+        if (rows->grants[i].source[0] != '\0' && !grant_row_names_one(&rows->grants[i]))
+            several[several_count++] = &rows->grants[i];
     for (size_t i = 0; i < rows->grant_count; i++) {
         const grant_row *grant = &rows->grants[i];
-        if (grant->source[0] != '\0' && grant_row_names_one(grant))
+        if (grant->source[0] != '\0' && grant_row_names_one(grant) &&
+            !is_of_several(grant, several, several_count))
             add_grant(self, session, &rows->conns[grant->conn], grant, &answered);
     }
+    td_free(several);
     for (size_t i = 0; i < self->count; i++) {
         asked_topic *topic = &self->rows[i];
         for (size_t k = topic->span_count; k > 0 && topic->spans[k - 1].session == session; k--)

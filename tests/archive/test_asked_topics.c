@@ -98,6 +98,18 @@ static const trial TRIALS[] = {
      "10-20 15-100",
      1},
     {"a list of topics", {{0, 1, 10, 0, "A|B", 12, 0, ANSWERED, ""}}, "", 0},
+    {"frames before the answer for several topics, on two connections of three",
+     {{0, 1, 10, 20, "A", 12, 0, SEEN, ""},
+      {0, 1, 10, 20, "*", 13, 0, ANSWERED, ""},
+      {0, 2, 25, 50, "*", 27, 0, ANSWERED, ""},
+      {0, 3, 60, 0, "A", 62, 0, SEEN, ""},
+      {0, 3, 60, 0, "*", 63, 0, ANSWERED, ""}},
+     "",
+     1},
+    {"a frame beside an answer for several other topics",
+     {{0, 1, 10, 0, "A", 12, 0, SEEN, ""}, {0, 1, 10, 0, "B.*", 13, 0, ANSWERED, ""}},
+     "10-100",
+     0},
 };
 
 static uint64_t in_ns(uint64_t s)
