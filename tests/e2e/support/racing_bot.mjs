@@ -21,8 +21,11 @@ const PUBLIC = "/v5/public/linear",
   TRADE = "/v5/trade";
 /** What comes first of each order: its answer or its update. */
 const RACES = ["answer", "update", "answer", "answer", "update", "update", "answer"];
-/** Between two frames: in a recording the first of them is due earlier by this. */
-const APART_MS = 120;
+/** From one frame about an order to the next one, on another connection: a server or client that does not run for as long may send
+ * or read both at once, in the order of its sockets. */
+const APART_MS = 500;
+/** Before a frame on the connection of the one before it. */
+const SOON_MS = 20;
 
 /** One trade for each order, which the bot answers with an order; the next one once the bot has heard of that order. The bot is
  * `exchange.bot`: a frame about an order is sent after the bot has the frame before, so that all that is between them keeps
@@ -84,9 +87,9 @@ export async function exchange(t) {
       const heard = op === "order.create" ? "New" : "Cancelled";
       const update = { heard, send: () => updates(id, orderLinkId ?? "", heard) };
       const isRace = op === "order.create" && RACES[orders++] === "update";
-      for (const frame of isRace ? [update, answer] : [answer, update])
+      for (const [i, frame] of (isRace ? [update, answer] : [answer, update]).entries())
         last = last.then(async () => {
-          await passed(APART_MS);
+          await passed(i === 0 ? SOON_MS : APART_MS);
           frame.send();
           await eventually(`the bot has heard: ${frame.heard}`, () =>
             made.bot.seen[id].includes(frame.heard)
@@ -95,7 +98,7 @@ export async function exchange(t) {
       if (op !== "order.create") return;
       await last;
       await eventually(`the bot's ${orders} orders`, () => isOver(made.bot, orders)); // after a cancel
-      await passed(APART_MS);
+      await passed(SOON_MS);
       trade();
     });
   });
