@@ -44,16 +44,27 @@ async function windowOf(t, archive, first, last) {
   return ["--from", at(first), "--to", at(last)];
 }
 
-/** A window's end, or earlier: before the last frame of each feed of these lines, because a folder ends with its frames, and not
- * where a selection that was recorded in part ends. Times have one length, so that texts are in their order. */
-function withinFeeds(end, lines) {
+/** The receive times of each feed in these lines. They have one length, so that texts are in their order. */
+function timesOfFeeds(lines) {
   const feeds = new Map();
   for (const line of lines.filter((text) => text !== "")) {
     const { feed } = JSON.parse(line);
     feeds.set(feed, [...(feeds.get(feed) ?? []), ...timesOf(line)]);
   }
-  return [end, ...[...feeds.values()].map((times) => times.at(-2))].sort()[0];
+  return [...feeds.values()];
 }
+
+/** A window's end, or earlier: before the last frame of each feed of these lines, because a folder ends with its frames, and not
+ * where a selection that was recorded in part ends. */
+const withinFeeds = (end, lines) =>
+  [end, ...timesOfFeeds(lines).map((times) => times.at(-2))].sort()[0];
+
+/** The time from which each feed of these lines has frames. */
+const beginOf = (lines) =>
+  timesOfFeeds(lines)
+    .map((times) => times[1])
+    .sort()
+    .at(-1);
 
 /** What replay reports, without what differs from run to run, and without the frames before the selection. */
 async function replayed(t, archive, ...more) {
@@ -500,10 +511,25 @@ test("a session that crashed has its gap, also in the folder", async (t) => {
         .join("")
   );
   const recorder = new Recorder(t, archive, ["--config", config, "--commit-interval", "100ms"]);
+  await recorder.durableOn(["v5-linear|0", "v5-spot|0"]);
   await recorder.durableAfter(6);
   await recorder.kill("SIGKILL");
-  await recordUntil(t, archive, ["--config", config], (rows) => rows.length > 300);
-  const window = await windowOf(t, archive, 0.05, 0.9);
+  await recordUntil(t, archive, ["--config", config], (rows) => {
+    const later = rows.filter(({ session }) => session !== rows[0].session);
+    return ["v5-linear", "v5-spot"].every(
+      (name) => later.filter(({ feed }) => feed === name).length > 100
+    );
+  });
+  // From within the first session, however few of the frames it has.
+  const lines = (await printed(t, archive)).filter((line) => line !== ""),
+    { session } = JSON.parse(lines[0]);
+  const [, , , end] = await windowOf(t, archive, 0, 0.9);
+  const window = [
+    "--from",
+    beginOf(lines.filter((line) => line.includes(session))),
+    "--to",
+    withinFeeds(end, lines),
+  ];
   await tapedeck(t, ["cut", archive, "-o", folder, ...window]);
   await assertEqual(t, archive, folder, window);
   const { gaps } = await json(t, ["gaps", folder, "--json"], { status: null });
