@@ -1056,7 +1056,9 @@ static td_result apply_later_frame(day_run *run, const frame_ref *frame, td_err 
         if (!route->has_intervals || route->channel->stream != frame->channel->stream)
             continue;
         const maker_frame next = maker_frame_of(route, frame);
-        cover(route, frame, NULL);
+        applied_frame seen; /* a stream has one route */
+        player_judge(run->player, frame, &seen);
+        cover(route, frame, seen.trust);
         rc = run_makers(route, &next, EXPORT_OF_INTERVALS, err);
     }
     return rc;

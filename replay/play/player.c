@@ -134,6 +134,14 @@ td_result player_on_frame(player *p, const frame_ref *frame, td_err *err)
     return rc;
 }
 
+void player_judge(player *p, const frame_ref *frame, applied_frame *out)
+{
+    TD_ASSERT(!p->is_finished);
+    stream *of = stream_table_get(&p->streams, frame->channel);
+    TD_ASSERT(of->tape.symbol != NULL); /* it has been played */
+    stream_judge(of, frame, out);
+}
+
 int player_take_states(player *p, cursor *from)
 {
     symbol_table_take(&p->symbols, cursor_states(from));

@@ -74,6 +74,11 @@ void player_close(player *player);
  * an error of the user or the observer. */
 TD_MUST_USE td_result player_on_frame(player *player, const frame_ref *frame, td_err *err);
 
+/* Judge a frame that comes after the played ones, for the observer: apply it to the state of its
+ * topic, which is of a later time then than the counts. A candle's verdict that had waited for the
+ * frame is counted. Drain before; out as of tape_topic_apply. */
+void player_judge(player *player, const frame_ref *frame, applied_frame *out);
+
 /* Call before the first frame: load the states that the tape begins with (cursor_states), which
  * live as long as the player. Returns 1 if there are any. */
 int player_take_states(player *player, cursor *tape);

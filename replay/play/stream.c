@@ -228,6 +228,14 @@ static td_result show_to_observer(stream *s, const applied_frame *seen, td_err *
     return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }
 
+void stream_judge(stream *s, const frame_ref *frame, applied_frame *out)
+{
+    const frame_position at = position_of(frame);
+    tape_topic_apply(&s->tape, frame, out);
+    if (out->found != NULL)
+        stream_note_audit(s, &out->found->audit, &at);
+}
+
 td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(s->role != ROLE_EVENT);

@@ -97,6 +97,9 @@ typedef struct stream {
     const symbol_topic *last; /* topic of the last frame that has a row and is no copy, or NULL */
 } stream;
 
+/* Apply a frame that is not counted; only a candle's verdict that had waited for it is. */
+void stream_judge(stream *stream, const frame_ref *frame, applied_frame *out);
+
 /* Apply the next frame. Any content succeeds; only the observer can fail. */
 TD_MUST_USE td_result stream_apply(stream *stream, const frame_ref *frame, td_err *err);
 

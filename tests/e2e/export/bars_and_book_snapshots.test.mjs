@@ -430,6 +430,39 @@ test("a bar has all trades of its time, also those received after midnight", asy
   );
 });
 
+test("a trade that is lost or comes twice across midnight makes the last bar of the day doubtful", async (t) => {
+  const dir = temporary(t);
+  const midnight = Date.UTC(2026, 10, 21);
+  // A trade each 100 ms, received 200 ms later; number 100 is the first one that is received after midnight.
+  for (const [what, numbers] of [
+    ["whole", (i) => [i]],
+    ["twice", (i) => (i === 100 ? [i, i] : [i])],
+    ["lost", (i) => (i === 100 ? [] : [i])],
+  ]) {
+    const lines = [{ t: "header", format: 2, exchange: "TEST" }];
+    const at_s = midnight / 1000 - 10;
+    lines.push({ t: "connect", conn: "A", ts: at_s, addr: "wss://a.example/" });
+    for (const i of Array.from({ length: 400 }, (_, k) => numbers(k)).flat()) {
+      const T = midnight - 10_100 + 100 * i;
+      const data = { e: "aggTrade", E: T, a: 1000 + i, s: "BTCUSDT", p: "10.5", q: "1" };
+      const ids = { f: 1000 + i, l: 1000 + i, T, m: false };
+      const frame = { stream: "btcusdt@aggTrade", data: { ...data, ...ids } };
+      lines.push({ t: "recv", conn: "A", ts: (T + 200) / 1000, data: JSON.stringify(frame) });
+    }
+    const file = path.join(dir, what);
+    fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
+    const archive = await imported(t, "binance-usdm", file);
+    const out = path.join(dir, `${what}-out`);
+    const types = ["--format", "parquet", "--type", "bars", "--bars", "5s"];
+    await tapedeck(t, ["export", "-q", archive, ...types, "--out", out], { status: null });
+    const rows = await query(
+      `SELECT count, suspect FROM read_parquet('${out}/**/*.parquet', hive_types = {'date': VARCHAR}) WHERE epoch_ms(start) = ${midnight - 5000}`
+    );
+    const count = { whole: 50n, twice: 51n, lost: 49n }[what];
+    assert.deepEqual(rows, [[count, what !== "whole"]], what);
+  }
+});
+
 /** A capture of a trade each 25 ms for 20 s around midnight, by a recorder whose clock is behind by this many ms. */
 function skewed(dir, midnight, behind, first = 0, end = 800) {
   const lines = [];
