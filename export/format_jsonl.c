@@ -110,8 +110,10 @@ static td_result on_frame(void *writer, const frame_ref *frame, const trust_answ
     self->target->counts->possible_copies += frame->is_doubtful;
     message_line(&json, frame);
     frame_json_position(&json, frame);
-    json_write_member_u64(&json, "frame", self->number);
-    json_write_member_u64(&json, "flags", flags);
+    json_write_raw_key(&json, JSON_NAME("frame"));
+    json_write_u64(&json, self->number);
+    json_write_raw_key(&json, JSON_NAME("flags"));
+    json_write_u64(&json, flags);
     return end_line(self, &json, err);
 }
 

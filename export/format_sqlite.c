@@ -227,7 +227,9 @@ static td_result begin_file(sqlite_writer *self, td_err *err)
  * must stay valid until the row is written. */
 static void bind_value(database_query *query, const msg_value *value, char text[ROW_TEXT_BYTES])
 {
-    if (value->type == VALUE_ABSENT)
+    if (value->type == VALUE_TEXT) /* first: most values */
+        database_bind_bytes(query, value->as.text);
+    else if (value->type == VALUE_ABSENT)
         database_bind_null(query);
     else if (value->type == VALUE_INTEGER)
         database_bind_i64(query, value->as.integer);

@@ -259,9 +259,10 @@ void message_json_entries(json_writer *writer, const message *m)
     for (size_t i = 0; i < value_count; i++)
         if (!is_book || values[i].member != MEMBER_VERSION)
             write_value(writer, &values[i]);
-    json_write_member_array_begin(writer, is_book                     ? "levels"
-                                          : m->head.type == MSG_TRADE ? "trades"
-                                                                      : "items");
+    json_write_raw_key(writer, is_book                     ? JSON_NAME("levels")
+                               : m->head.type == MSG_TRADE ? JSON_NAME("trades")
+                                                           : JSON_NAME("items"));
+    json_write_array_begin(writer);
     for (size_t i = 0; i < count; i++) {
         if (is_record)
             write_item(writer, &m->record.items[i]);
