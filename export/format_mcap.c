@@ -347,7 +347,7 @@ static td_result end_chunk(mcap_writer *self, td_err *err)
 static void write_time(json_writer *json, td_bytes name, uint64_t ns)
 {
     static const char SEC[] = "{\"sec\":", NSEC[] = ",\"nsec\":";
-    char text[2 * TD_DECIMAL_TEXT_BYTES + sizeof SEC + sizeof NSEC];
+    char text[sizeof SEC + TD_DECIMAL_TEXT_BYTES + sizeof NSEC + TD_DECIMAL_TEXT_BYTES];
     char *const end = text + sizeof text;
     char *at = end;
     *--at = '}';
