@@ -6,7 +6,6 @@
 
 #include <stddef.h>
 
-#include "base/row_table.h"
 #include "archive/gap.h"
 
 /* Zero-initialise. */
@@ -14,7 +13,8 @@ typedef struct gap_index {
     const gap_list *ledger;
     size_t *wide; /* rows of several topics or symbols, in the ledger's order */
     size_t wide_count;
-    row_table narrow; /* the others, by feed, topic and symbol */
+    const gap_row **narrow; /* the others, by feed, topic and symbol, then in the ledger's order */
+    size_t narrow_count;
 } gap_index;
 
 /* Index a sorted ledger. gap_index_fini frees the memory. */
@@ -26,7 +26,7 @@ typedef struct gap_probe {
     const gap_index *of;
     const char *feed, *topic, *symbol;
     size_t next; /* of the wide rows, or of all if the symbol is "*" */
-    row_probe narrow;
+    size_t narrow;
 } gap_probe;
 
 /* Begin with the rows of a feed that affect a topic and symbol (gap_row_affects_topic).
