@@ -50,7 +50,7 @@ typedef struct export_run {
     planned_day *days;
     size_t day_count;
     uint64_t absent_count; /* days that are asked for, and of which nothing was recorded */
-    const gap_row **gaps;  /* in the selection, by time */
+    const gap_row **gaps;  /* of the topics that are read, in the selection, by time */
     size_t gap_count;
     export_precisions precisions; /* that the days have at least (settle) */
     /* The manifests of the dataset's first and last day, of this run and of earlier ones. */
@@ -114,15 +114,40 @@ static int compare_gaps(const void *a, const void *b)
     return gap_row_compare(x, y);
 }
 
+/* The family of a feed; NULL: the feed has no segment in the plan. */
+static const char *family_name(const read_plan *plan, const char *feed)
+{
+    for (size_t i = 0; i < read_plan_count(plan); i++)
+        if (strcmp(read_plan_segment(plan, i)->index->feed, feed) == 0)
+            return read_plan_segment(plan, i)->index->family;
+    return NULL;
+}
+
+/* 1 if a type needs the gap's topic, or if its family is not known (NULL). */
+static int is_needed(const export_run_state *run, const gap_row *gap, const char *of_family)
+{
+    const channel_info topic = {.feed = gap->feed,
+                                .family = of_family,
+                                .topic = gap->topic,
+                                .exchange_topic = "",
+                                .symbol = gap->symbol};
+    return gap->topic[0] == '\0' || of_family == NULL ||
+           export_needs_channel(run->options->spec, &topic);
+}
+
 /* Sorts the gaps of all feeds by time. Each gap adds the day on which the gap begins, or the
  * selection's first day if that is later. The added day may have no segment, because the gap covers
  * all of it. */
-static void gather_gaps(export_run_state *run)
+static void gather_gaps(export_run_state *run, const read_plan *plan)
 {
     const gap_list *all = run->options->ledger;
     run->gaps = td_alloc_zero(all->count + 1, sizeof(const gap_row *));
+    const char *of_family = NULL;
     for (size_t i = 0; i < all->count; i++) {
-        if (!selection_wants_gap(run->options->wanted, run->window, &all->rows[i]))
+        if (i == 0 || strcmp(all->rows[i - 1].feed, all->rows[i].feed) != 0) /* sorted by feed */
+            of_family = family_name(plan, all->rows[i].feed);
+        if (!selection_wants_gap(run->options->wanted, run->window, &all->rows[i]) ||
+            !is_needed(run, &all->rows[i], of_family))
             continue;
         uint64_t from_ns = all->rows[i].from_ns;
         if (from_ns < run->window.from_ns)
@@ -157,12 +182,13 @@ static td_result find_days(export_run_state *run, td_err *err)
     rc = read_plan_open(options->archive, &query, &plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
         add_segment_days(run, read_plan_segment(plan, i)->index);
+    if (rc == TD_OK && run->day_count > 0)
+        gather_gaps(run, plan);
     read_plan_close(plan);
     if (rc != TD_OK)
         return rc;
     if (run->day_count == 0)
         return selection_why_empty(options->archive, options->wanted, NULL, err);
-    gather_gaps(run);
     qsort(run->days, run->day_count, sizeof *run->days, compare_days);
     /* Drop the days that another shard's run exports. */
     size_t kept = 0;
@@ -482,11 +508,13 @@ static td_result make_day(day_work *work, td_err *err)
     planned_day *day = work->day;
     const export_run_state *run = day->run;
     const export_options *options = run->options;
-    /* The gaps that touch this day, whether or not another exported day also lists them. */
+    /* The gaps that touch this day, whether or not another exported day also lists them; without
+     * those of a symbol that is left out because the day is not clean. */
     const gap_row **gaps = td_alloc_zero(run->gap_count + 1, sizeof(const gap_row *));
     size_t gap_count = 0;
     for (size_t i = 0; i < run->gap_count; i++)
-        if (selection_wants_gap(options->wanted, day->window, run->gaps[i]))
+        if (selection_wants_gap(options->wanted, day->window, run->gaps[i]) &&
+            export_is_clean(options->spec, day->day, run->gaps[i]->feed, run->gaps[i]->symbol))
             gaps[gap_count++] = run->gaps[i];
     selection wanted = *options->wanted;
     wanted.wants_channel = export_needs_channel;

@@ -1360,7 +1360,11 @@ static void read_report(day_run *run)
     gap_list_fini(&run->found);
     gap_list_join(&run->found, &run->began);
     gap_list_join(&run->found, &report->gaps); /* without the ledger's gaps, which the head has */
-    report_add_gaps(report, day->ledger, day->wanted, day->window);
+    gap_list known = {0};
+    for (size_t i = 0; i < day->gap_count; i++)
+        gap_list_append(&known, day->gaps[i]);
+    report_add_gaps(report, &known, day->wanted, day->window);
+    gap_list_fini(&known);
 }
 
 static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)

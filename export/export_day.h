@@ -24,7 +24,8 @@ typedef struct export_day {
     archive *archive; /* open for reading; no other day uses it */
     const selection *wanted;
     const gap_list *ledger;
-    const gap_row *const *gaps; /* gaps of the ledger that touch the day, by time */
+    const gap_row *const *gaps; /* gaps of the ledger that touch the day, of the topics that are
+                                   read, by time */
     size_t gap_count;
     export_folder *folder;
     const export_precisions *precisions; /* minimum precisions, from other days */

@@ -274,7 +274,7 @@ static void write_break(json_writer *json, const trust_break *broke)
     TD_ASSERT(broke->to_ns == 0 || broke->to_ns >= broke->from_ns);
     json_write_object_begin(json);
     json_write_member_text(json, "cause", trust_break_name(broke->reason));
-    if (broke->reason == DOUBT_RULE && broke->rule != RULE_NONE)
+    if (broke->rule != RULE_NONE)
         json_write_member_text(json, "rule", rule_name(broke->rule));
     if (time_reason_is_gap(broke->reason))
         json_write_member_text(json, "reason", time_reason_name(broke->reason));

@@ -169,8 +169,11 @@ static void break_if_interrupted(const gap_list *gaps, trust_conn *conn, uint64_
                                  const symbol_verdict *found, trust_answer *out)
 {
     const loss *gap = find_gap(gaps, conn, recv_ns, step);
+    const verdict_item *violation = found == NULL ? NULL : verdict_violation(&found->rules);
     trust_break why = {.reason = DOUBT_CONNECTION};
-    if (gap != NULL)
+    if (gap != NULL && gap->reason == GAP_SEQUENCE && violation != NULL)
+        why = (trust_break){gap->reason, violation->rule, .doubt_ns = gap->time.from_ns};
+    else if (gap != NULL)
         why = (trust_break){.reason = gap->reason, .doubt_ns = gap->time.from_ns};
     else if (conn->trusted_ns < damaged_until_ns || recv_ns <= damaged_until_ns)
         why.reason = DOUBT_DAMAGE;

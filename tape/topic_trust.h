@@ -30,7 +30,7 @@
 /* An interruption of a topic. */
 typedef struct trust_break {
     time_reason reason; /* why the stretch ended, or DOUBT_NO_SNAPSHOT: none has begun yet */
-    rule_id rule;       /* of DOUBT_RULE */
+    rule_id rule;       /* of DOUBT_RULE; of GAP_SEQUENCE if the frame broke one, else RULE_NONE */
     uint64_t from_ns;   /* time of the last trusted frame, or 0 */
     uint64_t doubt_ns;  /* the state may be wrong from then on: the gap's start, else from_ns */
     uint64_t to_ns;     /* time of the frame that begins a stretch again, or 0 */
