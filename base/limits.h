@@ -186,6 +186,10 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  */
 #define LIMIT_TOPIC_GAPS 1024u
 
+/* Gaps of a feed that an import finds in its frames and records; after that one gap lasts until its
+ * end. A row has 500 bytes in the journal, so these have 32 MiB. */
+#define LIMIT_IMPORT_FINDINGS 65536u
+
 /* Members of one frame that a survey lists because the schema does not name them; further ones are
  * counted. A topic changes by a few members at a time; only made-up frames have more. */
 #define LIMIT_SURVEY_UNEXPECTED 64u

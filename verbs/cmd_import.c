@@ -106,7 +106,7 @@ static void describe_feed(result_writer *r, const import_feed_report *feed)
     result_object_end(
         r, "  feed {feed}: {frames frame}, {in} received, {out} sent[, {http HTTP answer}]"
            "[, {unknown} of unknown topics][, {redacted secret} overwritten], "
-           "{bytes} over {lasts}, {connections connection}\n");
+           "{bytes} over {lasts}, {connections connection}[, {gaps gap}]\n");
 }
 
 static void describe_capture(result_writer *r, const char *path, const capture_parts *capture)

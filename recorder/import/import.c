@@ -44,6 +44,7 @@ typedef struct import_feed {
     feed_writer *writer;
     size_t earlier_next; /* rows of job->earlier before this index have been handled */
     gap_list open;       /* the capture's own gaps, as they were when they opened */
+    gap_list found;      /* gaps that the live check found: up to LIMIT_IMPORT_FINDINGS */
     fetched_books books;
     slot_outage outages[LIMIT_FEED_SLOTS];
 } import_feed;
@@ -81,7 +82,7 @@ typedef struct import_job {
     gap_list earlier;  /* the ledger before this session; empty if no gap needs to be closed */
     import_feed feeds[LIMIT_FEEDS];
     pipeline_config check_config; /* the feeds, for the live check */
-    live_check *live_check;       /* makes checkpoints */
+    live_check *live_check;       /* makes checkpoints, and finds gaps */
     uint64_t last_ns;             /* receive time of the last frame */
 } import_job;
 
@@ -650,6 +651,56 @@ static td_result put_request(import_feed *f, const import_record *reply, const c
     return feed_writer_event(f->writer, recv_ns, &kept, err);
 }
 
+/* ---- what the frames show ---- */
+
+/* Record a finding. Beyond the limit, one gap of all topics lasts until the import's end. */
+static td_result put_finding(import_feed *f, event *found, uint64_t recv_ns, td_err *err)
+{
+    gap_row *gap = &found->gap;
+    const int is_known = gap_list_find(&f->found, gap) != NULL;
+    if (!is_known && f->found.count == LIMIT_IMPORT_FINDINGS)
+        return TD_OK;
+    if (!is_known && f->found.count == LIMIT_IMPORT_FINDINGS - 1) {
+        gap->reason = GAP_SEQUENCE;
+        gap->shard = gap->conn = 0;
+        gap->topic = gap->symbol = gap->detail = "";
+        gap->to_ns = GAP_OPEN;
+        gap->frames_lost = GAP_FRAMES_UNKNOWN;
+        gap->cause = "more gaps were found than an import records";
+    }
+    gap_list_add(&f->found, gap);
+    f->report->counts.gaps += !is_known && gap_list_find(&f->open, gap) == NULL;
+    return feed_writer_event(f->writer, recv_ns, found, err);
+}
+
+static td_result put_findings(import_job *job, uint64_t recv_ns, td_err *err)
+{
+    uint16_t feed_index;
+    event found = {.kind = EVENT_GAP};
+    td_result rc = TD_OK;
+    while (rc == TD_OK && live_check_next_finding(job->live_check, &feed_index, &found.gap))
+        if (live_check_is_gap(&found.gap))
+            rc = put_finding(&job->feeds[feed_index], &found, recv_ns, err);
+    return rc;
+}
+
+/* What is broken at the end of the feed stays so until another connection begins: the gap ends with
+ * the feed's last frame, and what follows it is a gap between two sessions. */
+static td_result end_findings(import_feed *f, uint64_t end_ns, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < f->found.count; i++) {
+        event ended = {.kind = EVENT_GAP, .gap = f->found.rows[i]};
+        if (ended.gap.to_ns != GAP_OPEN)
+            continue;
+        ended.gap.to_ns = end_ns;
+        rc = feed_writer_event(f->writer, end_ns, &ended, err);
+    }
+    return rc;
+}
+
+/* ---- one record ---- */
+
 static td_result put_frame(import_feed *f, uint32_t shard, const import_place *place,
                            const import_record *record, uint64_t recv_ns, td_err *err)
 {
@@ -688,9 +739,10 @@ static td_result put_frame(import_feed *f, uint32_t shard, const import_place *p
         note_request(f, record->data, shard);
     else if (rc == TD_OK && written.route.notes->live == NULL) /* the segment's first of a topic */
         fetched_books_note(&f->books, channel_exchange_topic(frame.info), shard);
-    if (rc == TD_OK)
-        live_check_put(f->job->live_check, (uint16_t)(f - f->job->feeds), &frame, &written);
-    return rc;
+    if (rc != TD_OK)
+        return rc;
+    live_check_put(f->job->live_check, (uint16_t)(f - f->job->feeds), &frame, &written);
+    return put_findings(f->job, recv_ns, err);
 }
 
 /* The file is from another archive and has a gap of that archive: write it, unless it is a gap
@@ -717,7 +769,8 @@ static td_result put_gap(import_feed *f, uint32_t shard, const import_place *pla
             began.conn--;
     if (began.conn > 0)
         gap.gap.conn = began.conn;
-    f->report->counts.gaps += gap_list_find(&f->open, &gap.gap) == NULL;
+    f->report->counts.gaps +=
+        gap_list_find(&f->open, &gap.gap) == NULL && gap_list_find(&f->found, &gap.gap) == NULL;
     if (gap.gap.to_ns == GAP_OPEN)
         gap_list_add(&f->open, &gap.gap);
     return feed_writer_event(f->writer, recv_ns, &gap, err);
@@ -763,6 +816,8 @@ static td_result finish_feed(import_feed *f, td_err *err)
     td_result rc = TD_OK;
     for (uint32_t shard = 0; end_ns > 0 && rc == TD_OK && shard < LIMIT_FEED_SLOTS; shard++)
         rc = end_outage(f, shard, end_ns, err);
+    if (end_ns > 0 && rc == TD_OK)
+        rc = end_findings(f, end_ns, err);
     if (end_ns > 0 && rc == TD_OK) {
         rc = put_session(f, "stop", end_ns, err);
         if (rc == TD_OK)
@@ -791,6 +846,7 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
     for (uint32_t i = 0; i < report->feed_count; i++) {
         feed_writer_close(job->feeds[i].writer);
         gap_list_fini(&job->feeds[i].open);
+        gap_list_fini(&job->feeds[i].found);
         fetched_books_fini(&job->feeds[i].books);
     }
     live_check_close(job->live_check);

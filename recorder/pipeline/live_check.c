@@ -189,6 +189,11 @@ static int find_state(live_check *self, live_channel *channel, const live_check_
 
 /* ---- books ---- */
 
+int live_check_is_gap(const gap_row *found)
+{
+    return found->reason != GAP_STALE && strcmp(found->cause, LIVE_FINDINGS_NARROW) != 0;
+}
+
 int live_check_next_finding(live_check *self, uint16_t *feed_index, gap_row *out)
 {
     return live_findings_next(self->findings, feed_index, out);
@@ -468,8 +473,8 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
         self->feeds[f].index = f;
         self->feeds[f].config = &options->config->feeds[f];
     }
-    td_result rc = live_findings_open(options->ring_bytes > 0 ? LIVE_CHECK_FINDINGS_BYTES : 0,
-                                      options->log, &self->findings, err);
+    td_result rc =
+        live_findings_open(LIVE_CHECK_FINDINGS_BYTES, options->log, &self->findings, err);
     if (rc == TD_OK && options->ring_bytes > 0)
         rc = td_ring_open(options->ring_bytes, &self->ring, err);
     if (rc == TD_OK && self->ring != NULL) {

@@ -13,8 +13,8 @@
  * includes but that were not received are an `aggregate` gap between two readings of the candle
  * (book/audit.h). A topic that is silent for far longer than usual, while its connection delivers
  * others, has a `stale` gap, which its next frame closes; whether it still was subscribed, only the
- * caller knows. It is found again each minute. The network thread fetches and records these
- * findings; if they exceed LIVE_CHECK_FINDINGS_BYTES, the rest is logged only.
+ * caller knows. It is found again each minute. The network thread, or import, fetches and records
+ * these findings; if they exceed LIVE_CHECK_FINDINGS_BYTES, the rest is logged only.
  *
  * It saves its states as checkpoints, so that readers can begin in the middle of a recording. After
  * the first skipped frame or dropped state it makes no more checkpoints, because its states differ
@@ -73,12 +73,15 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
                     const feed_written *written);
 void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_writer *writer);
 
-/* Network thread: remove the oldest finding; 0 if there is no more. A finding is a gap that begins
- * or ends; its cause is the rule. A `sequence` gap begins at the last frame
+/* Network thread, or import's: remove the oldest finding; 0 if there is no more. A finding is a gap
+ * that begins or ends; its cause is the rule. A `sequence` gap begins at the last frame
  * without a violation, or, if there is no such frame, at the violating one, and ends with a
- * snapshot. Texts are valid until the next call. Without a thread findings are only counted and
- * logged. */
+ * snapshot. Texts are valid until the next call. */
 int live_check_next_finding(live_check *self, uint16_t *feed_index, gap_row *out);
+
+/* 1 if the finding belongs in the ledger as it is: it is neither a silence, which is a gap only of
+ * a topic that still is subscribed, nor about a book that is right (LIVE_FINDINGS_NARROW). */
+int live_check_is_gap(const gap_row *found);
 
 /* live_check_stats.unchecked_books of one feed. Any thread. */
 uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index);

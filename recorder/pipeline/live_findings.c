@@ -17,7 +17,7 @@ typedef struct finding {
 
 struct live_findings {
     const td_log *log;
-    td_ring *ring;              /* NULL without a thread */
+    td_ring *ring;
     td_log_rate unrecorded_log; /* used by the live check's thread */
 };
 
@@ -26,7 +26,7 @@ td_result live_findings_open(size_t ring_bytes, const td_log *log, live_findings
     live_findings *self = td_alloc_zero(1, sizeof *self);
     self->log = log;
     *out = self;
-    return ring_bytes > 0 ? td_ring_open(ring_bytes, &self->ring, err) : TD_OK;
+    return td_ring_open(ring_bytes, &self->ring, err);
 }
 
 void live_findings_close(live_findings *self)
@@ -108,8 +108,6 @@ void live_findings_report(live_findings *self, found_topic *topic, const gap_row
 void live_findings_pass(live_findings *self, const found_topic *topic, const gap_row *gap,
                         uint64_t now_ns)
 {
-    if (self->ring == NULL)
-        return;
     const size_t detail_bytes = strlen(gap->detail) + 1;
     finding *to = td_ring_reserve(self->ring, sizeof *to + detail_bytes);
     if (to == NULL) {

@@ -1,6 +1,6 @@
 /* What the live check finds: gaps of topics that begin or end. They are logged on its thread, and
- * pass through a ring to the network thread, which records them. If the ring is full, a finding is
- * not recorded, and a warning is logged each minute. */
+ * pass through a ring to the thread that records them: the network thread, or import's. If the ring
+ * is full, a finding is not recorded, and a warning is logged each minute. */
 #ifndef TD_PIPELINE_LIVE_FINDINGS_H
 #define TD_PIPELINE_LIVE_FINDINGS_H
 
@@ -28,8 +28,7 @@ typedef struct found_topic {
     td_log_rate log;
 } found_topic;
 
-/* ring_bytes: 0: there is no thread; findings are only logged. *out must be closed even after a
- * failure. TD_E_LIMIT. */
+/* *out must be closed even after a failure. TD_E_LIMIT. */
 TD_MUST_USE td_result live_findings_open(size_t ring_bytes, const td_log *log, live_findings **out,
                                          td_err *err);
 /* NULL is fine. */
@@ -48,7 +47,7 @@ void live_findings_report(live_findings *self, found_topic *topic, const gap_row
 void live_findings_pass(live_findings *self, const found_topic *topic, const gap_row *gap,
                         uint64_t now_ns);
 
-/* Network thread: as live_check_next_finding. */
+/* As live_check_next_finding. */
 int live_findings_next(live_findings *self, uint16_t *feed_index, gap_row *out);
 
 #endif

@@ -202,7 +202,7 @@ static void record_findings(recording *self)
     uint16_t feed_index;
     event found = {.kind = EVENT_GAP};
     while (live_check_next_finding(self->live_check, &feed_index, &found.gap)) {
-        if (found.gap.reason != GAP_STALE && strcmp(found.gap.cause, LIVE_FINDINGS_NARROW) != 0)
+        if (live_check_is_gap(&found.gap))
             (void)intake_event(self->intake, feed_index, &found); /* its time is not needed */
         if (self->options.found != NULL)
             self->options.found(self->options.user, feed_index, &found.gap);

@@ -142,7 +142,7 @@ test("an imported archive is read without the documents: replay, info, days, dri
   const { days } = await json(t, ["days", archive, "--json"], { status: 1 });
   assert.deepEqual(
     days.map(({ symbol, reasons }) => [symbol, reasons]),
-    [["A", "rule"]]
+    [["A", "sequence"]]
   );
   const { findings } = await json(t, ["drift", archive, "--json"], { status: null });
   assert.deepEqual(
@@ -257,12 +257,13 @@ test("documents that are given win over kept ones, and checkpoints of the kept o
   const kept = await read(from, null),
     edited = await read(["--families", documents, ...from], null);
   assert.deepEqual([kept.broken, kept.size], [true, `${COUNT}`]);
-  assert.deepEqual([edited.broken, edited.size], [false, `${COUNT}`]);
+  // By these documents the frames break no rule, but the gap that the import found stays in the ledger.
+  assert.deepEqual([edited.broken, edited.size], [true, `${COUNT}`]);
   assert.ok(
     kept.chunks < edited.chunks,
     `${kept.chunks} chunks from the checkpoint on, ${edited.chunks} without it`
   );
-  const all = await read(["--families", documents], 0);
+  const all = await read(["--families", documents], 1);
   assert.deepEqual([all.violations, all.warnings], [0, { seq_dense: 1 }]);
 });
 

@@ -348,7 +348,7 @@ test(
       (f) => f.symbol === "BTCUSD" && f.type === "incremental_book_L2"
     );
     assert.equal(entry.break_count, 1);
-    assert.equal(entry.breaks[0].cause, "rule");
+    assert.deepEqual([entry.breaks[0].cause, entry.breaks[0].rule], ["gap", "update_exists"]);
     assert.ok(
       entry.left_out_frames > 0 && entry.left_out_frames <= 240,
       `${entry.left_out_frames}`
@@ -609,7 +609,7 @@ test("in a v5 book u reveals a loss, and a restart of the exchange starts a new 
   ]);
   const entry = manifestOf(out).files[0];
   assert.deepEqual([entry.left_out_frames, entry.left_out_entries, entry.break_count], [2, 2, 1]);
-  assert.deepEqual([entry.breaks[0].cause, entry.breaks[0].rule], ["rule", "seq_dense"]);
+  assert.deepEqual([entry.breaks[0].cause, entry.breaks[0].rule], ["gap", "seq_dense"]);
 });
 
 test(

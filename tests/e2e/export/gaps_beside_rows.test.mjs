@@ -218,8 +218,8 @@ test("a trade after a break of the book has no quotes from before it", async (t)
   );
   assert.deepEqual(gaps, [
     [
+      "sequence",
       "seq_dense",
-      "rule",
       "v5-linear",
       "orderbook.50",
       "BTCUSDT",
@@ -280,5 +280,5 @@ test("a break that has ended stays as it is when another connection continues th
   const gaps = await query(
     `SELECT reason, epoch_ms(from_ns), epoch_ms(to_ns) FROM read_parquet('${out}/*/type=gaps/*/*.parquet')`
   );
-  assert.deepEqual(gaps, [["seq_dense", BigInt(AT_MS + 1000), BigInt(AT_MS + 3000)]]);
+  assert.deepEqual(gaps, [["sequence", BigInt(AT_MS + 1000), BigInt(AT_MS + 3000)]]);
 });

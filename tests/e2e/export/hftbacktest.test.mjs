@@ -347,7 +347,7 @@ test("trades come before depth, a lost frame clears the book, a snapshot clears 
     `${SNAPSHOT} ELS 60 70 1e-08 123456789.12345678`,
   ]);
   const [file] = manifestOf(out).days[0].files;
-  assert.deepEqual([file.break_count, file.left_out_frames, file.breaks[0].cause], [1, 1, "rule"]);
+  assert.deepEqual([file.break_count, file.left_out_frames, file.breaks[0].cause], [1, 1, "gap"]);
 });
 
 test("a symbol of two feeds has a folder for each; the format's options are refused with other formats", async (t) => {

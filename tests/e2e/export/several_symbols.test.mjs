@@ -355,7 +355,11 @@ test("Coinbase: no book is trusted after a frame with levels of two products, un
   const { gaps } = await json(t, ["gaps", "-a", archive, "--json"], { status: null });
   assert.deepEqual(
     gaps.map(({ reason, topic, symbol, cause }) => [reason, topic, symbol, cause]),
-    [["sequence", "level2", null, "symbol_matches"]]
+    [
+      ["sequence", "level2", null, "symbol_matches"],
+      ["sequence", "level2", "BTC-USD", "conn_dense"],
+      ["sequence", "level2", "ETH-USD", "conn_dense"],
+    ]
   );
   for (const symbol of ["BTC-USD", "ETH-USD"]) {
     const replayed = await json(t, ["replay", "-a", archive, "--symbol", symbol, "--json"], {

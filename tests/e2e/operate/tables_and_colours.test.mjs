@@ -229,7 +229,7 @@ test("a count of 1 is printed in the singular", async (t) => {
   const { tape, end } = await archive(t, 1);
   assert.match(
     end.stdout,
-    /: 3 lines, 0 malformed.*\n.*: 1 frame, 1 received, 0 sent, .*, 2 connections$/m
+    /: 3 lines, 0 malformed.*\n.*: 1 frame, 1 received, 0 sent, .*, 2 connections, 1 gap$/m
   );
   assert.match(
     (await tapedeck(t, ["info", tape])).stdout,

@@ -16,6 +16,7 @@ import {
   inboundFrames,
   json,
   jsonList,
+  manifestOf,
   Program,
   tapedeck,
   temporary,
@@ -482,4 +483,120 @@ test("import takes any number of files", async (t) => {
     { status: 4 }
   );
   assert.match(stderr, /0\.txt.*No such file/);
+});
+
+const MIDNIGHT_MS = Date.UTC(2026, 10, 21);
+
+/** Import Binance trades, [receive time in ms, number], as one connection. */
+async function importTrades(t, archive, trades) {
+  const lines = [
+    { t: "header", format: 2, exchange: "TEST" },
+    { t: "connect", conn: "A", ts: trades[0][0] / 1000 - 1, addr: "wss://a.example/" },
+  ];
+  for (const [ms, a] of trades) {
+    const trade = { e: "aggTrade", E: ms, a, s: "BTCUSDT", p: "10.5", q: "1" };
+    const data = { stream: "btcusdt@aggTrade", data: { ...trade, f: a, l: a, T: ms, m: false } };
+    lines.push({ t: "recv", conn: "A", ts: ms / 1000, data: JSON.stringify(data) });
+  }
+  const file = path.join(temporary(t), "trades.jsonl");
+  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
+  const options = ["--format", "cryptofeed", "--family", "binance-usdm"];
+  return await tapedeck(t, ["import", "-a", archive, ...options, file]);
+}
+
+test("a frame that was lost around midnight is a gap of both days", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  // A trade each 100 ms; number 99, which is missing, was due 100 ms before midnight.
+  const trades = Array.from({ length: 400 }, (_, i) => [MIDNIGHT_MS - 10_000 + 100 * i, 1000 + i]);
+  const { stdout } = await importTrades(
+    t,
+    archive,
+    trades.filter((_, i) => i !== 99)
+  );
+  assert.match(stdout, /, 1 connection, 1 gap$/m);
+  const rows = ({ gaps }) =>
+    gaps.map(({ reason, topic, symbol, cause, from_ns }) => [
+      ...[reason, topic, symbol, cause],
+      from_ns / 1e6 - MIDNIGHT_MS,
+    ]);
+  const expected = [["sequence", "aggTrade", "BTCUSDT", "id_dense", -200]];
+  assert.deepEqual(rows(await json(t, ["gaps", archive, "--json"], { status: 1 })), expected);
+  for (const format of ["tardis-csv", "parquet", "sqlite"]) {
+    const out = path.join(dir, format);
+    const types = ["--format", format, "--type", "trades"];
+    await tapedeck(t, ["export", "-q", archive, ...types, "--out", out], { status: 1 });
+    for (const day of manifestOf(out).days)
+      assert.deepEqual([day.verdict, rows(day)], ["incomplete", expected], format);
+  }
+  const first = ["--from", new Date(MIDNIGHT_MS - 10_000).toISOString(), "--to", "2026-11-20"];
+  const { verdict } = await json(t, ["replay", archive, ...first, "--json"], { status: 1 });
+  assert.equal(verdict, "incomplete");
+  const { days } = await json(t, ["days", archive, "--json"], { status: 1 });
+  assert.deepEqual(
+    days.map(({ reasons }) => reasons),
+    ["sequence, rule", "sequence, rule"]
+  );
+});
+
+test("a book that is broken at the end of a capture stays so until that end, not longer", async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  const frame = (ms, type, u) => {
+    const levels = { b: [["10", String(u)]], a: [["12", "1"]] };
+    const data = { s: "BTCUSDT", ...levels, u, seq: u };
+    return {
+      recv_ns: `${ms}000000`,
+      conn: 0,
+      data: { topic: "orderbook.50.BTCUSDT", type, ts: ms, data },
+    };
+  };
+  const add = async (frames) => {
+    const file = path.join(temporary(t), "frames.jsonl");
+    fs.writeFileSync(file, frames.map((line) => JSON.stringify(line) + "\n").join(""));
+    await tapedeck(t, [
+      "import",
+      "-q",
+      "-a",
+      archive,
+      "--format",
+      "jsonl",
+      "--family",
+      "v5-linear",
+      file,
+    ]);
+  };
+  const at = (i) => MIDNIGHT_MS + 1000 * i;
+  await add([
+    frame(at(0), "snapshot", 1),
+    ...[1, 2, 4, 5, 6].map((i) => frame(at(i), "delta", i + 1)),
+  ]);
+  await add([frame(at(9), "snapshot", 1), frame(at(10), "delta", 2)]);
+  const { gaps } = await json(t, ["gaps", archive, "--json"], { status: 1 });
+  assert.deepEqual(
+    gaps.map(({ reason, from_ns, to_ns }) => [reason, from_ns / 1e6, to_ns / 1e6]),
+    [
+      ["sequence", at(2), at(6)],
+      ["restart", at(6), at(9)],
+    ]
+  );
+});
+
+test("beyond the limit of gaps that it records, an import leaves the rest of the feed in doubt", async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  // Each second number is missing: a gap for two frames.
+  const trades = Array.from({ length: 135_000 }, (_, i) => [
+    MIDNIGHT_MS + 20 * i,
+    1000 + i + Math.floor(i / 2),
+  ]);
+  const { stdout } = await importTrades(t, archive, trades);
+  assert.match(stdout, /, 1 connection, 65,536 gaps$/m);
+  const { gaps } = await json(t, ["gaps", archive, "--json"], { status: 1 });
+  assert.equal(gaps.length, 65_536);
+  const { reason, topic, cause, to_ns } = gaps.at(-1);
+  assert.deepEqual(
+    [reason, topic, cause, to_ns / 1e6],
+    ["sequence", null, "more gaps were found than an import records", trades.at(-1)[0]]
+  );
+  const { days } = await json(t, ["days", archive, "--json"], { status: 1 });
+  assert.equal(days[0].clean_percent, 0);
 });

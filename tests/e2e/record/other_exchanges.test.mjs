@@ -514,7 +514,11 @@ test(
           frames_lost,
           origin,
         ]),
-        [["sequence", null, "conn_dense", 1, "exchange"]],
+        [
+          ["sequence", null, "conn_dense", 1, "exchange"],
+          ["sequence", "level2", "conn_dense", null, "exchange"],
+          ["sequence", "level2", "conn_dense", null, "exchange"],
+        ],
         kind
       );
       assert.ok(
@@ -527,8 +531,11 @@ test(
       const merged = path.join(dir, `${kind}, merged`);
       await tapedeck(t, ["merge", "-q", archive, lost, "--out", merged]);
       const both = (await json(t, ["gaps", "-a", merged, "--json"], { status: null })).gaps;
+      // Rows of the books last until the end, which rounded times put after the other archive's.
       assert.deepEqual(
-        both.map(({ reason, covered_by }) => [reason, covered_by]),
+        both
+          .filter(({ topic }) => topic === null)
+          .map(({ reason, covered_by }) => [reason, covered_by]),
         [["sequence", "line 0"]],
         kind
       );

@@ -245,7 +245,13 @@ test("orderbook.1: a lost change is a violation, and the snapshot that reveals i
   );
   assert.deepEqual([file.left_out_frames, file.break_count], [0, 1]);
   assert.deepEqual(file.breaks, [
-    { cause: "rule", rule: "seq_step", from_ns: (NOON + 1000) * 1e6, to_ns: (NOON + 2000) * 1e6 },
+    {
+      cause: "gap",
+      rule: "seq_step",
+      reason: "sequence",
+      from_ns: (NOON + 1000) * 1e6,
+      to_ns: (NOON + 2000) * 1e6,
+    },
   ]);
   // After a number that falls, the book is an earlier one.
   const fell = await replayed(

@@ -51,7 +51,7 @@ describe("the screen", { concurrency: 2 }, () => {
         terminal
           .shows(/status 1/)
           .join("\n")
-          .includes("Complete: no, 1 frame broke a rule, 1 frame not decoded, 1 gap not covered.")
+          .includes("Complete: no, 1 frame broke a rule, 1 frame not decoded, 2 gaps not covered.")
       );
     }
   );

@@ -130,8 +130,8 @@ describe("opening", { skip }, () => {
     await shows(oldMs, /: missing in part; restart; about 900 frames$/);
     await shows(oldMs + DAY_MS, /: missing; restart$/);
     await shows(FRAMES_MS, /: missing in part; restart; about \d+ frames$/);
-    for (const days of [1, 2])
-      await shows(FRAMES_MS + days * DAY_MS, /: no gap; not known whether it is clean; about/);
+    await shows(FRAMES_MS + DAY_MS, /: degraded; sequence; about/);
+    await shows(FRAMES_MS + 2 * DAY_MS, /: no gap; not known whether it is clean; about/);
     await page
       .locator(".calendar")
       .getByText(/^until \d{4} \w+: missing, restart$/)
@@ -144,7 +144,7 @@ describe("opening", { skip }, () => {
         ["part", 1],
         ["missing", 399],
         ["part", 1],
-        ["no_gap", 1],
+        ["degraded", 1],
       ]
     );
     await checkAccess(page);
@@ -158,9 +158,9 @@ describe("opening", { skip }, () => {
     const check = page.getByRole("button", { name: "Check these days" });
     await check.click();
     await shows(oldMs, /: clean; about 900 frames$/); // its topic was not asked for later
-    await shows(FRAMES_MS + DAY_MS, /: no gap/);
+    await shows(FRAMES_MS + DAY_MS, /: degraded; sequence; about/);
     for (const [days, words] of [
-      [1, /: degraded; rule; about/],
+      [1, /: degraded; sequence; about/],
       [2, /: clean; about/],
     ]) {
       await day(FRAMES_MS + days * DAY_MS).click();
