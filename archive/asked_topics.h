@@ -2,7 +2,7 @@
  *
  * A topic is asked for from its grant until it is unsubscribed. If its connection is lost, it is
  * asked for until a later connection of the slot is granted topics without it, or else until the
- * session ends. Grants that name no single topic ("*", lists) do not count, nor do those of frames
+ * session ends. Grants that name no single topic ("*", lists) do not count, nor do grants of frames
  * that came before the answer to a request for several topics. One thread. */
 #ifndef TD_ARCHIVE_ASKED_TOPICS_H
 #define TD_ARCHIVE_ASKED_TOPICS_H

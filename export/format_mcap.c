@@ -284,7 +284,7 @@ static void add_metadata(mcap_writer *self, const char *key, const char *value)
 static td_result channel_of(mcap_writer *self, const export_source *source, const export_row *row,
                             td_bytes topic, uint16_t *id, td_err *err)
 {
-    /* The source has the feed of its first row; tables of an exchange have none. */
+    /* The source has the feed of its first row; tables of an exchange have no feed. */
     const channel_info *from = source->feed == NULL ? NULL : row->channel;
     const char *feed = from == NULL ? source->exchange : from->feed;
     char name[TOPIC_BYTES];
