@@ -240,18 +240,13 @@ static const char PAIRS[] =
     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
-uint64_t td_digits_write_last(uint8_t *end, uint64_t number, unsigned count)
+uint8_t *td_digits_print(uint8_t *out, uint64_t number, unsigned count)
 {
-    for (; count >= 2; count -= 2) {
-        end -= 2;
-        memcpy(end, &PAIRS[number % 100 * 2], 2);
-        number /= 100;
-    }
-    if (count > 0) {
-        end[-1] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    }
-    return number;
+    for (unsigned left = count; left >= 2; left -= 2, number /= 100)
+        memcpy(out + left - 2, &PAIRS[number % 100 * 2], 2);
+    if (count % 2 != 0)
+        *out = (uint8_t)('0' + number % 10);
+    return out + count;
 }
 
 enum { EIGHT_DIGITS = 100000000 };

@@ -71,8 +71,8 @@ int td_digits_parse(td_bytes text, uint64_t max, uint64_t *out);
 /* Write a number's digits before `end`, at most 20. Returns the first one. */
 char *td_digits_write(char *end, uint64_t number);
 
-/* Write the last `count` digits of a number before `end`. Returns the rest of the number. */
-uint64_t td_digits_write_last(uint8_t *end, uint64_t number, unsigned count);
+/* Write the last `count` digits of a number at `out`. Returns their end. */
+uint8_t *td_digits_print(uint8_t *out, uint64_t number, unsigned count);
 
 /* Write mantissa * 10^-scale without zeros at the end after the first `least` digits after the
  * point. Returns the end; out has TD_DECIMAL_PRINT_BYTES, because more than the text is written.

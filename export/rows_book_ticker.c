@@ -45,11 +45,10 @@ static void set_from_frame(best_prices *best, msg_side side, const message *m)
 static void set_from_members(best_prices *best, msg_side side, const msg_item *item,
                              msg_member price, msg_member size)
 {
-    const msg_value *found = msg_value_find(item->values, item->value_count, price);
-    const msg_value *amount = msg_value_find(item->values, item->value_count, size);
-    if (found != NULL && amount != NULL && found->type == VALUE_DECIMAL &&
-        amount->type == VALUE_DECIMAL)
-        set_side(best, side, found->as.decimal, amount->as.decimal);
+    const td_decimal *found = msg_item_decimal(item, price);
+    const td_decimal *amount = msg_item_decimal(item, size);
+    if (found != NULL && amount != NULL)
+        set_side(best, side, *found, *amount);
 }
 
 static void set_from_ticker(best_prices *best, const message *m)

@@ -2,40 +2,28 @@
 
 #include "base/attr.h"
 #include "base/decimal.h"
+#include "base/scan.h"
 
 static int is_digit(uint8_t c)
 {
     return c >= '0' && c <= '9';
 }
 
-/* Eight digits, the first one in the lowest byte, as a number: pairs, then fours, then all. */
-static uint64_t eight_digits(uint64_t digits)
-{
-    const uint64_t low = UINT64_C(0x000000ff000000ff);
-    digits = digits * 10 + (digits >> 8);
-    return ((digits & low) * UINT64_C(0x000f424000000064) +
-            ((digits >> 16) & low) * UINT64_C(0x0000271000000001)) >>
-           32;
-}
-
 /* Read digits; returns their end. Modulo 2^64. */
-static inline const uint8_t *scan_digits(const uint8_t *p, const uint8_t *end, uint64_t *sum)
+static inline const uint8_t *read_digits(const uint8_t *p, const uint8_t *end, uint64_t *sum)
 {
     while (end - p >= 8) {
         const uint64_t word = td_le64(p);
-        const uint64_t digits = word - UINT64_C(0x3030303030303030);
-        /* the lowest byte that is no digit has its highest bit here */
-        const uint64_t others =
-            (digits | (word + UINT64_C(0x4646464646464646))) & UINT64_C(0x8080808080808080);
+        const uint64_t digits = word ^ UINT64_C(0x3030303030303030);
+        const uint64_t others = scan_other_bytes(word);
         if (others == 0) {
-            *sum = *sum * 100000000 + eight_digits(digits);
+            *sum = *sum * 100000000 + scan_eight_digits(digits);
             p += 8;
             continue;
         }
         const unsigned count = (unsigned)__builtin_ctzll(others) / 8;
         if (count > 0)
-            *sum =
-                *sum * (uint64_t)td_power_of_ten[count] + eight_digits(digits << (64 - count * 8));
+            *sum = *sum * SCAN_POW10[count] + scan_eight_digits(digits << (64 - count * 8));
         return p + count;
     }
     for (; p < end && is_digit(*p); p++)
@@ -50,13 +38,13 @@ const uint8_t *value_scan_number(const uint8_t *p, const uint8_t *end, int64_t *
     ptrdiff_t fraction = 0;
     const int is_negative = p < end && *p == '-';
     const uint8_t *first = p + is_negative;
-    p = scan_digits(first, end, &sum);
+    p = read_digits(first, end, &sum);
     const ptrdiff_t whole = p - first;
     if (whole == 0 || (whole > 1 && *first == '0'))
         return NULL;
     if (p < end && *p == '.') {
         const uint8_t *point = p;
-        p = scan_digits(point + 1, end, &sum);
+        p = read_digits(point + 1, end, &sum);
         fraction = p - point - 1;
         if (fraction == 0)
             return NULL;
@@ -101,12 +89,6 @@ static int64_t days_of(int64_t year, int month, int day)
            719468;
 }
 
-static uint8_t *put_digits(uint8_t *out, uint64_t value, unsigned count)
-{
-    (void)td_digits_write_last(out + count, value, count);
-    return out + count;
-}
-
 uint8_t *value_print_time(uint8_t *out, int64_t ticks, unsigned digits)
 {
     const int64_t unit = td_power_of_ten[digits];
@@ -120,20 +102,20 @@ uint8_t *value_print_time(uint8_t *out, int64_t ticks, unsigned digits)
     const int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     const int64_t month = (5 * of_year + 2) / 153;
     const int64_t day = of_year - (153 * month + 2) / 5 + 1;
-    out = put_digits(out, (uint64_t)(year_of_era + era * 400 + (month >= 10)), 4);
+    out = td_digits_print(out, (uint64_t)(year_of_era + era * 400 + (month >= 10)), 4);
     *out++ = '-';
-    out = put_digits(out, (uint64_t)(month < 10 ? month + 3 : month - 9), 2);
+    out = td_digits_print(out, (uint64_t)(month < 10 ? month + 3 : month - 9), 2);
     *out++ = '-';
-    out = put_digits(out, (uint64_t)day, 2);
+    out = td_digits_print(out, (uint64_t)day, 2);
     *out++ = 'T';
-    out = put_digits(out, clock / 3600, 2);
+    out = td_digits_print(out, clock / 3600, 2);
     *out++ = ':';
-    out = put_digits(out, clock / 60 % 60, 2);
+    out = td_digits_print(out, clock / 60 % 60, 2);
     *out++ = ':';
-    out = put_digits(out, clock % 60, 2);
+    out = td_digits_print(out, clock % 60, 2);
     if (digits > 0) {
         *out++ = '.';
-        out = put_digits(out, (uint64_t)(ticks - seconds * unit), digits);
+        out = td_digits_print(out, (uint64_t)(ticks - seconds * unit), digits);
     }
     *out++ = 'Z';
     return out;

@@ -41,7 +41,8 @@ void decode_note_value(decode_frame *f, const msg_value *value)
         decode_note_number(f, value->member, value->as.integer);
 }
 
-void decode_reach_items(decode_frame *f, size_t count)
+/* Append entries without values until there are count entries. */
+static void reach_items(decode_frame *f, size_t count)
 {
     decode_memory *m = f->m;
     while (f->item_count < count) {
@@ -52,7 +53,7 @@ void decode_reach_items(decode_frame *f, size_t count)
 
 void decode_add_item(decode_frame *f, size_t first, msg_action action, uint64_t fields)
 {
-    decode_reach_items(f, ++f->count);
+    reach_items(f, ++f->count);
     f->m->items[f->count - 1] =
         (msg_item){.action = action, .value_count = f->value_count - first, .fields = fields};
 }
@@ -110,7 +111,7 @@ void decode_publish(decode_frame *f, message *out)
         time_of_number(f);
     out->extra = NULL;
     if (is_struct && has_extra) {
-        decode_reach_items(f, f->count);
+        reach_items(f, f->count);
         m->extra = (msg_extra){m->envelope, publish_values(f), m->items};
         out->extra = &m->extra;
     }

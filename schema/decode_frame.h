@@ -106,9 +106,6 @@ static inline msg_value *decode_add_values(decode_frame *f, size_t count)
     return m->values + f->value_count - count;
 }
 
-/* Append entries without values until there are count entries. */
-void decode_reach_items(decode_frame *f, size_t count);
-
 /* Complete an entry that is no struct, whose values are those from index first on. `fields`: see
  * msg_item. */
 void decode_add_item(decode_frame *f, size_t first, msg_action action, uint64_t fields);

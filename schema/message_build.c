@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "schema/decode_frame.h"
 #include "schema/decode_value.h"
 
 enum {
@@ -27,22 +28,13 @@ struct message_builder {
     td_bytes bytes; /* the caller's bytes; texts inside them are not copied */
     td_result rc;   /* TD_OK; after the first fault its result */
     td_err fault;
-    msg_head head;
+    decode_frame made; /* the message so far; its plan is not used */
+    decode_memory memory;
     uint8_t has_type;
     uint8_t head_seen[MEMBER_COUNT];
     uint8_t kind_seen;
     msg_value *head_values; /* values of the envelope that have no place in head */
     size_t head_value_count, head_value_capacity;
-    /* Entries: only one of these arrays is used, by the message's type. */
-    msg_level *levels;
-    td_decimal *rpi_sizes;
-    msg_trade *trades;
-    msg_item *items;
-    size_t level_capacity, rpi_capacity, trade_capacity, item_capacity;
-    size_t entry_count; /* number of complete entries */
-    /* Values of all items; for levels and trades, only of the incomplete entry. */
-    msg_value *values;
-    size_t value_count, value_capacity;
     uint8_t has_rpi; /* 1: a level has a size of retail orders */
     /* The current entry. */
     uint8_t in_entry;
@@ -70,11 +62,7 @@ void message_builder_close(message_builder *b)
         return;
     json_parser_close(b->parser);
     td_free(b->head_values);
-    td_free(b->levels);
-    td_free(b->rpi_sizes);
-    td_free(b->trades);
-    td_free(b->items);
-    td_free(b->values);
+    decode_memory_fini(&b->memory);
     td_free(b);
 }
 
@@ -86,16 +74,15 @@ void message_build_begin(message_builder *b, const message_subject *subject, td_
     b->arena = arena;
     b->rc = TD_OK;
     b->has_type = subject->row != NULL;
-    b->head = (msg_head){.type = b->has_type ? subject->row->type : MSG_RAW,
-                         .row = subject->row,
-                         .topic = subject->topic,
-                         .symbol = subject->symbol};
+    b->made = (decode_frame){.m = &b->memory,
+                             .head = {.type = b->has_type ? subject->row->type : MSG_RAW,
+                                      .row = subject->row,
+                                      .topic = subject->topic,
+                                      .symbol = subject->symbol}};
     memset(b->head_seen, 0, sizeof b->head_seen);
     b->kind_seen = 0;
     b->head_place = 0;
     b->head_value_count = 0;
-    b->entry_count = 0;
-    b->value_count = 0;
     b->has_rpi = 0;
     b->in_entry = 0;
 }
@@ -122,9 +109,9 @@ int message_build_is_faulty(const message_builder *b)
 
 const char *message_build_entries_name(const message_builder *b)
 {
-    return b->head.type == MSG_BOOK_CHANGE ? "levels"
-           : b->head.type == MSG_TRADE     ? "trades"
-                                           : "items";
+    return b->made.head.type == MSG_BOOK_CHANGE ? "levels"
+           : b->made.head.type == MSG_TRADE     ? "trades"
+                                                : "items";
 }
 
 /* Report a fault of a member, under the name that the caller gave. */
@@ -132,7 +119,7 @@ static void fault_member(message_builder *b, int in_entry, td_bytes name, const 
 {
     int size = name.size > LIMIT_NAME_BYTES ? (int)LIMIT_NAME_BYTES : (int)name.size;
     if (in_entry)
-        message_build_fault(b, "%s[%zu].%.*s: %s", message_build_entries_name(b), b->entry_count,
+        message_build_fault(b, "%s[%zu].%.*s: %s", message_build_entries_name(b), b->made.count,
                             size, (const char *)name.data, what);
     else
         message_build_fault(b, "%.*s: %s", size, (const char *)name.data, what);
@@ -155,7 +142,7 @@ static void fault_value(message_builder *b, int in_entry, td_bytes name, const w
 /* Report a fault of the whole entry. */
 static void fault_entry(message_builder *b, const char *what)
 {
-    message_build_fault(b, "%s[%zu]: %s", message_build_entries_name(b), b->entry_count, what);
+    message_build_fault(b, "%s[%zu]: %s", message_build_entries_name(b), b->made.count, what);
 }
 
 /* ---- values ---- */
@@ -283,13 +270,6 @@ static int read_member(message_builder *b, int in_entry, td_bytes name, const wr
     return 0;
 }
 
-static void add_value(msg_value **values, size_t *count, size_t *capacity, const msg_value *value)
-{
-    td_array_ensure((void **)values, capacity, *count, sizeof **values);
-    TD_ASSERT(*values != NULL);
-    (*values)[(*count)++] = *value;
-}
-
 /* Find a member of the head or of an entry by its name. place: its position there. MEMBER_NONE: the
  * name is unknown, and the fault was noted. */
 static msg_member find_member(message_builder *b, int in_entry, td_bytes name, size_t place)
@@ -320,9 +300,9 @@ static void head_type(message_builder *b, td_bytes name, const written_value *va
     for (int type = MSG_BOOK_CHANGE; type < MSG_CONTROL; type++) {
         if (!td_bytes_is(value->text, msg_type_name((msg_type)type)))
             continue;
-        if (b->has_type && b->head.type != (msg_type)type)
+        if (b->has_type && b->made.head.type != (msg_type)type)
             fault_member(b, 0, name, "not the type of this topic");
-        b->head.type = (msg_type)type;
+        b->made.head.type = (msg_type)type;
         b->has_type = 1;
         return;
     }
@@ -334,8 +314,8 @@ static void head_kind(message_builder *b, td_bytes name, const written_value *va
     if (b->kind_seen++)
         fault_member(b, 0, name, "twice");
     for (int kind = FRAME_SNAPSHOT; kind < FRAME_ANY; kind++) {
-        b->head.kind = (frame_kind)kind;
-        if (td_bytes_is(value->text, frame_kind_name(b->head.kind)))
+        b->made.head.kind = (frame_kind)kind;
+        if (td_bytes_is(value->text, frame_kind_name(b->made.head.kind)))
             return;
     }
     fault_value(b, 0, name, value, "a kind");
@@ -367,9 +347,9 @@ static int head_common(message_builder *b, td_bytes name, const written_value *v
     else if (td_bytes_is(name, "kind"))
         head_kind(b, name, value);
     else if (td_bytes_is(name, "topic"))
-        check_name(b, name, value, &b->head.topic, !is_known);
+        check_name(b, name, value, &b->made.head.topic, !is_known);
     else if (td_bytes_is(name, "symbol"))
-        check_name(b, name, value, &b->head.symbol,
+        check_name(b, name, value, &b->made.head.symbol,
                    !is_known || symbol.size == 0 || td_bytes_is(symbol, "*"));
     else if (!td_bytes_is(name, "unknown_fields"))
         return 0;
@@ -394,13 +374,13 @@ static int head_number(message_builder *b, td_bytes name, msg_member member,
 {
     int is_time = member == MEMBER_EXCHANGE_TIME || member == MEMBER_MATCH_TIME;
     uint8_t *has;
-    int has_place = is_time || msg_head_place(&b->head, member, &has) != NULL;
+    int has_place = is_time || msg_head_place(&b->made.head, member, &has) != NULL;
     field_type type = is_time ? FIELD_TIME : FIELD_INTEGER;
     msg_value read = {.member = member};
     if (!has_place || is_plain_field(b, member, type))
         return 0;
     if (read_as(b, type, value, &read))
-        (void)msg_head_store(&b->head, MEMBER_EXCHANGE_TIME, &read); /* it has a place */
+        (void)msg_head_store(&b->made.head, MEMBER_EXCHANGE_TIME, &read); /* it has a place */
     else
         fault_value(b, 0, name, value, field_type_name(type));
     return 1;
@@ -421,40 +401,42 @@ void message_build_head(message_builder *b, td_bytes name, const written_value *
     if (head_number(b, name, read.member, value) || !read_member(b, 0, name, value, &read))
         return;
     if (read.member == MEMBER_VERSION && read.type == VALUE_TEXT)
-        b->head.version = read.as.text; /* also added as a value below; books use only this one */
-    add_value(&b->head_values, &b->head_value_count, &b->head_value_capacity, &read);
+        b->made.head.version =
+            read.as.text; /* also added as a value below; books use only this one */
+    td_array_ensure((void **)&b->head_values, &b->head_value_capacity, b->head_value_count,
+                    sizeof *b->head_values);
+    b->head_values[b->head_value_count++] = read;
 }
 
 /* ---- entries ---- */
 
 static int is_struct(const message_builder *b)
 {
-    return b->head.type == MSG_BOOK_CHANGE || b->head.type == MSG_TRADE;
+    return b->made.head.type == MSG_BOOK_CHANGE || b->made.head.type == MSG_TRADE;
 }
 
 /* The current entry with its values so far. */
 static msg_item entry_of(const message_builder *b)
 {
     return (msg_item){.action = b->action,
-                      .values = b->values == NULL ? NULL : b->values + b->first_value,
-                      .value_count = b->value_count - b->first_value};
+                      .values = b->memory.values == NULL ? NULL : b->memory.values + b->first_value,
+                      .value_count = b->made.value_count - b->first_value};
 }
 
 /* Complete a level: check that it has the members that a book needs, and add up its sizes. */
 static int end_level(message_builder *b, const msg_item *entry)
 {
-    size_t at = b->entry_count;
-    td_array_ensure((void **)&b->levels, &b->level_capacity, at, sizeof *b->levels);
-    td_array_ensure((void **)&b->rpi_sizes, &b->rpi_capacity, at, sizeof *b->rpi_sizes);
-    int is_whole = msg_level_of(entry, &b->levels[at], &b->rpi_sizes[at]);
+    msg_level *level = decode_level(&b->made);
+    td_decimal *rpi = decode_rpi(&b->made);
+    int is_whole = msg_level_of(entry, level, rpi);
     if (!b->has_action)
         fault_entry(b, "a level without action");
-    else if (b->levels[at].side == SIDE_NONE)
+    else if (level->side == SIDE_NONE)
         fault_entry(b, "a level without side");
     else if (msg_item_value(entry, MEMBER_PRICE) == NULL)
         fault_entry(b, "a level without price");
     else if (entry->action == ACTION_DELETE)
-        b->rpi_sizes[at] = (td_decimal){0, 0};
+        *rpi = (td_decimal){0, 0};
     else if (msg_item_value(entry, MEMBER_SIZE) == NULL)
         fault_entry(b, "a level without size");
     else if (!is_whole)
@@ -470,18 +452,16 @@ static void end_entry(message_builder *b)
     if (!b->in_entry || b->rc != TD_OK)
         return;
     const msg_item entry = entry_of(b);
-    if (b->head.type == MSG_BOOK_CHANGE && !end_level(b, &entry))
+    if (b->made.head.type == MSG_BOOK_CHANGE && !end_level(b, &entry))
         return;
-    if (is_struct(b))
-        b->value_count = b->first_value;
-    if (b->head.type == MSG_TRADE) {
-        td_array_ensure((void **)&b->trades, &b->trade_capacity, b->entry_count, sizeof *b->trades);
-        b->trades[b->entry_count] = msg_trade_of(&entry);
-    } else if (!is_struct(b)) {
-        td_array_ensure((void **)&b->items, &b->item_capacity, b->entry_count, sizeof *b->items);
-        b->items[b->entry_count] = entry;
+    if (b->made.head.type == MSG_TRADE)
+        *decode_trade(&b->made) = msg_trade_of(&entry);
+    if (is_struct(b)) {
+        b->made.value_count = b->first_value;
+        b->made.count++;
+    } else {
+        decode_add_item(&b->made, b->first_value, b->action, 0);
     }
-    b->entry_count++;
     b->in_entry = 0;
 }
 
@@ -494,13 +474,13 @@ void message_build_entry(message_builder *b)
         message_build_fault(b, "type: needed before the entries of a topic that has no row");
         return;
     }
-    if (b->entry_count == LIMIT_FRAME_ITEMS) {
+    if (b->made.count == LIMIT_FRAME_ITEMS) {
         message_build_fault(b, "more than %u entries", LIMIT_FRAME_ITEMS);
         return;
     }
     b->in_entry = 1;
     b->has_action = 0;
-    b->first_value = b->value_count;
+    b->first_value = b->made.value_count;
     b->action = ACTION_NONE;
     b->place = 0;
 }
@@ -556,7 +536,7 @@ void message_build_member(message_builder *b, td_bytes name, const written_value
     const msg_item entry = entry_of(b);
     if (is_absent(value) || td_bytes_is(name, "assumed_scale"))
         return;
-    if (td_bytes_is(name, "action") && b->head.type != MSG_TRADE) {
+    if (td_bytes_is(name, "action") && b->made.head.type != MSG_TRADE) {
         if (b->has_action)
             fault_member(b, 1, name, "twice");
         b->has_action = 1;
@@ -571,11 +551,11 @@ void message_build_member(message_builder *b, td_bytes name, const written_value
         fault_member(b, 1, name, "twice");
         return;
     }
-    int is_read = is_struct(b) && msg_struct_has(b->head.type, read.member)
+    int is_read = is_struct(b) && msg_struct_has(b->made.head.type, read.member)
                       ? read_struct_member(b, name, value, &read)
                       : read_member(b, 1, name, value, &read);
     if (is_read)
-        add_value(&b->values, &b->value_count, &b->value_capacity, &read);
+        *decode_add_values(&b->made, 1) = read;
 }
 
 /* ---- whole levels and trades ---- */
@@ -592,12 +572,12 @@ static int read_side(td_bytes text, uint8_t *out)
 static msg_value *plain_values(message_builder *b, msg_type type, td_bytes side, td_bytes price,
                                td_bytes size)
 {
-    td_array_ensure((void **)&b->values, &b->value_capacity, b->value_count + 4, sizeof *b->values);
-    msg_value *values = b->values + b->value_count;
+    msg_value *values = decode_add_values(&b->made, 5);
+    b->made.value_count -= 5;
     values[0] = (msg_value){.member = MEMBER_SIDE, .type = VALUE_SIDE};
     values[1] = (msg_value){.member = MEMBER_PRICE, .type = VALUE_DECIMAL};
     values[2] = (msg_value){.member = MEMBER_SIZE, .type = VALUE_DECIMAL};
-    return b->head.type == type && read_side(side, &values[0].as.side) &&
+    return b->made.head.type == type && read_side(side, &values[0].as.side) &&
                    td_decimal_parse(price, &values[1].as.decimal, NULL) == TD_OK &&
                    (size.size == 0 || td_decimal_parse(size, &values[2].as.decimal, NULL) == TD_OK)
                ? values
@@ -619,7 +599,7 @@ void message_build_level(message_builder *b, td_bytes action, td_bytes side, td_
     if (plain_values(b, MSG_BOOK_CHANGE, side, price, size) != NULL &&
         read_action(action, &b->action)) {
         b->has_action = 1;
-        b->value_count += size.size > 0 ? 3 : 2;
+        b->made.value_count += size.size > 0 ? 3 : 2;
         return;
     }
     put_text(b, "action", action);
@@ -642,7 +622,7 @@ void message_build_trade(message_builder *b, td_bytes side, td_bytes price, td_b
         keep_text(b, &values[3].as.text);
         values[4] = (msg_value){.member = MEMBER_EXCHANGE_TIME, .type = VALUE_TIME_NS};
         values[4].as.time_ns = exchange_ns;
-        b->value_count += exchange_ns != 0 ? 5 : 4;
+        b->made.value_count += exchange_ns != 0 ? 5 : 4;
         return;
     }
     put_text(b, "side", side);
@@ -656,37 +636,39 @@ void message_build_trade(message_builder *b, td_bytes side, td_bytes price, td_b
 
 static void keep_record(message_builder *b, msg_record *out)
 {
-    size_t count = b->entry_count;
-    const msg_value *values = td_arena_copy(b->arena, b->values, b->value_count * sizeof *values);
-    msg_item *items = td_arena_copy(b->arena, b->items, count * sizeof *items);
+    size_t count = b->made.count;
+    const msg_value *values =
+        td_arena_copy(b->arena, b->memory.values, b->made.value_count * sizeof *values);
+    msg_item *items = td_arena_copy(b->arena, b->memory.items, count * sizeof *items);
     for (size_t i = 0; i < count; i++) {
         items[i].values = values;
         values += items[i].value_count;
     }
     const msg_value *head_values =
         td_arena_copy(b->arena, b->head_values, b->head_value_count * sizeof *head_values);
-    *out = (msg_record){b->head, head_values, b->head_value_count, items, count};
+    *out = (msg_record){b->made.head, head_values, b->head_value_count, items, count};
 }
 
 static void keep_message(message_builder *b, message *out)
 {
-    size_t count = b->entry_count;
+    const decode_memory *m = &b->memory;
+    size_t count = b->made.count;
     out->extra = NULL;
     if (!is_struct(b)) {
         keep_record(b, &out->record);
-    } else if (b->head.type == MSG_BOOK_CHANGE) {
+    } else if (b->made.head.type == MSG_BOOK_CHANGE) {
         out->book = (msg_book){
-            .head = b->head,
-            .levels = td_arena_copy(b->arena, b->levels, count * sizeof *b->levels),
+            .head = b->made.head,
+            .levels = td_arena_copy(b->arena, m->levels, count * sizeof *m->levels),
             .level_count = count,
         };
         if (b->has_rpi)
             out->book.rpi_sizes =
-                td_arena_copy(b->arena, b->rpi_sizes, count * sizeof *b->rpi_sizes);
+                td_arena_copy(b->arena, m->rpi_sizes, count * sizeof *m->rpi_sizes);
     } else {
         out->trades = (msg_trades){
-            .head = b->head,
-            .trades = td_arena_copy(b->arena, b->trades, count * sizeof *b->trades),
+            .head = b->made.head,
+            .trades = td_arena_copy(b->arena, m->trades, count * sizeof *m->trades),
             .trade_count = count,
         };
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/scan.h"
 #include "base/utf8.h"
 
 static inline void put(json_writer *writer, const void *bytes, size_t size)
@@ -54,13 +55,9 @@ static size_t plain_bytes(const uint8_t *p, size_t size)
 static inline int word_is_plain(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t high = ones << 7;
-    const uint64_t quote = word ^ (ones * '"');
-    const uint64_t slash = word ^ (ones * '\\');
     const uint64_t del = word ^ (ones * 0x7f);
     /* A borrow from another byte may give a false 0, but never a false 1. */
-    return ((word | (word - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones)) &
-            high) == 0;
+    return (scan_special_bytes(word) | ((del - ones) & (ones << 7))) == 0;
 }
 
 /* Write a text that needs no escapes (nearly all texts), with quotes, at `to`, which must have
