@@ -77,12 +77,9 @@ typedef enum unexpected_what {
 
 typedef struct survey_unexpected {
     unexpected_what what;
-    td_bytes at; /* path of the object that contains the member, in the syntax of rows; empty: the
-                    frame itself */
-    /* With escapes resolved; data NULL: the member is an element of an array, see place. */
-    td_bytes key;
-    uint32_t place; /* the element's index, if the entry is an array */
-    uint32_t token; /* token of its value */
+    td_bytes at;  /* path of the object that contains the member, in the syntax of rows; empty: the
+                     frame itself */
+    td_bytes key; /* with escapes resolved; of an element of an array, its index */
 } survey_unexpected;
 
 /* The known members of a decoded frame, including those without a value, in the order in which they

@@ -51,26 +51,27 @@ static void list_member(rows *r, survey_what what, size_t place, size_t index, u
         (survey_member){token, (uint8_t)place, (uint8_t)what, (uint16_t)index};
 }
 
-static int is_same_unexpected(const survey_unexpected *a, const survey_unexpected *b)
-{
-    return a->what == b->what && a->place == b->place && td_bytes_equal(a->key, b->key) &&
-           td_bytes_equal(a->at, b->at);
-}
-
-/* Count a member that is unknown, repeated, or an unreadable time. */
-static void count_unexpected(rows *r, const survey_unexpected *unexpected)
+/* Count a member of the object at a path that is unknown, repeated, or an unreadable time. */
+static void count_unexpected(rows *r, unexpected_what what, td_bytes at, td_bytes key)
 {
     row_decoder *d = r->d;
     r->f.head.unknown_fields++;
     if (TD_LIKELY(!d->surveys))
         return;
     for (size_t i = 0; i < d->unexpected_count; i++)
-        if (is_same_unexpected(&d->unexpected[i], unexpected))
+        if (d->unexpected[i].what == what && td_bytes_equal(d->unexpected[i].key, key) &&
+            td_bytes_equal(d->unexpected[i].at, at))
             return;
     if (d->unexpected_count < LIMIT_SURVEY_UNEXPECTED)
-        d->unexpected[d->unexpected_count++] = *unexpected;
+        d->unexpected[d->unexpected_count++] = (survey_unexpected){what, at, key};
     else
         d->unexpected_left_out++;
+}
+
+/* Count a member that is no field, or a field that the object had before. */
+static void count_member(rows *r, uint32_t found, td_bytes at, td_bytes key)
+{
+    count_unexpected(r, found == KEY_NONE ? UNEXPECTED_UNKNOWN : UNEXPECTED_REPEATED, at, key);
 }
 
 /* The path of the entries of one of the row's items. */
@@ -215,9 +216,7 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
     const field_row *field = &r->f.p->row->envelope[index];
     TD_ASSERT(index < TOPIC_ENVELOPE_MAX);
     if (r->f.envelope_seen & (1u << index)) {
-        count_unexpected(r, &(survey_unexpected){.what = UNEXPECTED_REPEATED,
-                                                 .key = td_bytes_str(field->key),
-                                                 .token = json.token});
+        count_unexpected(r, UNEXPECTED_REPEATED, td_bytes_of(NULL, 0), td_bytes_str(field->key));
         return 1;
     }
     r->f.envelope_seen |= 1u << index;
@@ -299,9 +298,7 @@ static int walk_object(rows *r, plan_node *node, json_value object)
             int is_inherited = node != &r->f.p->nodes[0] && found == KEY_NONE &&
                                key_set_find_text(&r->f.p->outer, place, text) != KEY_NONE;
             if (!is_inherited)
-                count_unexpected(r, &(survey_unexpected){found == KEY_NONE ? UNEXPECTED_UNKNOWN
-                                                                           : UNEXPECTED_REPEATED,
-                                                         node->path, text, 0, element.token});
+                count_member(r, found, node->path, text);
             continue;
         }
         seen |= 1u << found;
@@ -456,8 +453,7 @@ static int check_required(rows *r, const msg_item *entry, size_t offset)
 /* Omit an unreadable time and count it, because the rest of the entry is sound. Returns 0, so that
  * the frame is refused, if the time is required or is the topic's own time, which orders the
  * topic's frames. */
-static int omit_bad_time(rows *r, const items_row *items, const field_row *field, uint32_t token,
-                         msg_value *value)
+static int omit_bad_time(rows *r, const items_row *items, const field_row *field, msg_value *value)
 {
     int is_needed = (field->flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0 ||
                     field->member == r->f.p->row->time_member;
@@ -465,8 +461,7 @@ static int omit_bad_time(rows *r, const items_row *items, const field_row *field
         return 0;
     value->type = VALUE_ABSENT;
     *r->why = (decode_error){.reason = DECODE_OK};
-    count_unexpected(r, &(survey_unexpected){UNEXPECTED_UNREADABLE, items_path(items),
-                                             td_bytes_str(field->key), 0, token});
+    count_unexpected(r, UNEXPECTED_UNREADABLE, items_path(items), td_bytes_str(field->key));
     return 1;
 }
 
@@ -491,7 +486,7 @@ static int read_fields(rows *r, const items_row *items, const found_fields *s)
                 continue;
             json_value value = {r->root.parser, s->token[i]};
             if (!decode_field(r->d->texts, &row->fields[i], value, &values[i], r->why) &&
-                !omit_bad_time(r, items, &row->fields[i], s->token[i], &values[i]))
+                !omit_bad_time(r, items, &row->fields[i], &values[i]))
                 return 0;
             int is_exact = msg_type_has_book(row->type) || row->type == MSG_TRADE;
             if (values[i].type == VALUE_BIG_DECIMAL && is_exact)
@@ -689,13 +684,10 @@ static int find_inner(rows *r, const items_row *items, td_bytes outer, json_valu
     for (json_iter it = json_iter_of(object); next_member(&it, &text, &element);) {
         const td_bytes path = inner_path(r, outer, text);
         const uint32_t found = key_set_find_text(&r->f.p->entry, r->f.p->entry.count, path);
-        if (found != KEY_NONE && s->token[found] == 0) {
+        if (found != KEY_NONE && s->token[found] == 0)
             s->token[found] = element.token;
-            continue;
-        }
-        count_unexpected(
-            r, &(survey_unexpected){found == KEY_NONE ? UNEXPECTED_UNKNOWN : UNEXPECTED_REPEATED,
-                                    items_path(items), path, 0, element.token});
+        else
+            count_member(r, found, items_path(items), path);
     }
     return 1;
 }
@@ -712,9 +704,7 @@ static int read_other_member(rows *r, const items_row *items, td_bytes key, json
         return find_inner(r, items, key, element, s);
     }
     if (is_repeated || !leads_elsewhere(r, items, key))
-        count_unexpected(
-            r, &(survey_unexpected){is_repeated ? UNEXPECTED_REPEATED : UNEXPECTED_UNKNOWN,
-                                    items_path(items), key, 0, element.token});
+        count_member(r, inner, items_path(items), key);
     return 1;
 }
 
@@ -733,12 +723,23 @@ static int read_object_entry(rows *r, const items_row *items, json_value entry,
         if (found != KEY_NONE && own.token[found] == 0)
             s.token[found] = own.token[found] = element.token;
         else if (found != KEY_NONE)
-            count_unexpected(r, &(survey_unexpected){UNEXPECTED_REPEATED, items_path(items), text,
-                                                     0, element.token});
+            count_member(r, found, items_path(items), text);
         else if (!read_other_member(r, items, text, element, &seen, &s))
             return 0;
     }
     return add_entry(r, items, &s, json_offset(entry));
+}
+
+/* The index of an element, as the key that a row would have for it. */
+static td_bytes place_text(rows *r, uint32_t place)
+{
+    char digits[TD_DECIMAL_TEXT_BYTES];
+    char *const end = digits + sizeof digits;
+    if (TD_LIKELY(!r->d->surveys))
+        return td_bytes_of(NULL, 0); /* not listed */
+    const char *from = td_digits_write(end, place);
+    const size_t size = (size_t)(end - from);
+    return td_bytes_of(td_arena_copy(r->d->texts, from, size), size);
 }
 
 /* Read an entry that is an array: its fields by position. */
@@ -751,10 +752,7 @@ static int read_array_entry(rows *r, const items_row *items, json_value entry,
     for (json_iter it = json_iter_of(entry); json_next(&it, NULL, &element); place++) {
         const uint32_t found = place < TOPIC_FIELDS_MAX ? r->f.p->field_at[place] : KEY_NONE;
         if (found == KEY_NONE)
-            count_unexpected(r, &(survey_unexpected){.what = UNEXPECTED_UNKNOWN,
-                                                     .at = items_path(items),
-                                                     .place = place,
-                                                     .token = element.token});
+            count_member(r, found, items_path(items), place_text(r, place));
         else
             s.token[found] = element.token;
     }

@@ -246,13 +246,7 @@ static void check_unexpected(examination *e, const survey_unexpected *unexpected
     static const drift_kind KINDS[] = {[UNEXPECTED_UNKNOWN] = DRIFT_NEW_FIELD,
                                        [UNEXPECTED_REPEATED] = DRIFT_REPEATED_FIELD,
                                        [UNEXPECTED_UNREADABLE] = DRIFT_NOT_DECODED};
-    char place[16];
-    td_bytes key = unexpected->key;
-    if (key.data == NULL) {
-        snprintf(place, sizeof place, "%u", unexpected->place);
-        key = td_bytes_str(place);
-    }
-    note_path(e, KINDS[unexpected->what], unexpected->at, key,
+    note_path(e, KINDS[unexpected->what], unexpected->at, unexpected->key,
               unexpected->what == UNEXPECTED_UNREADABLE ? decode_reason_name(DECODE_BAD_TIME) : "");
 }
 
