@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/io.h"

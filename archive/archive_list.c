@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "archive/archive.h"
 
 /* A folder is read and closed before its subfolders: one directory is open at a time. */

@@ -1,6 +1,5 @@
 #include "archive/archive_recover.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"

@@ -15,8 +15,6 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
-#include "format/chunk_builder.h"
-#include "archive/feed_history.h"
 #include "archive/gap.h"
 #include "archive/imports.h"
 #include "format/segment_writer.h"

@@ -9,7 +9,6 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/database.h"
-#include "base/escape_format.h"
 #include "base/hash.h"
 
 enum {

@@ -21,7 +21,6 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
-#include "base/limits.h"
 #include "archive/gap.h"
 
 typedef enum event_kind {

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "base/channel.h"
-#include "base/err.h"
 #include "base/limits.h"
 #include "base/time_span.h"
 #include "base/json/json_write.h"

@@ -20,7 +20,6 @@
 #include "base/err.h"
 #include "archive/archive.h"
 #include "archive/gap.h"
-#include "format/chain.h"
 #include "format/segment_writer.h"
 
 #define JOURNAL_FILE "journal.mcap.open" /* below the archive */

@@ -1,9 +1,5 @@
 #include "archive/ledger.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/alloc.h"
 #include "archive/archive_segment.h"
 #include "archive/archive_view.h"

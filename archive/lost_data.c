@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "archive/archive_segment.h"
 #include "archive/name_index.h"
 #include "archive/time_account.h"
 

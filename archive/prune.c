@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/err.h"
-#include "base/hash.h"
 #include "base/time_text.h"
 #include "format/segment_index.h"
 #include "archive/archive.h"

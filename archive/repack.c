@@ -10,7 +10,6 @@
 #include "archive/feed_history.h"
 #include "archive/journal.h"
 #include "archive/read_plan.h"
-#include "format/segment_reader.h"
 #include "format/segment_repack.h"
 
 #define FOLDER "packing" /* below the archive */

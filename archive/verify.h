@@ -16,13 +16,11 @@
 #ifndef TD_ARCHIVE_VERIFY_H
 #define TD_ARCHIVE_VERIFY_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "base/time_span.h"
 #include "archive/archive.h"
-#include "archive/gap.h"
 
 typedef enum verify_severity {
     VERIFY_SOUND,       /* notes: an unexpected file in the folder, a live segment */

@@ -1,7 +1,6 @@
 #include "base/assert.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 void td_assert_failed(const char *condition, const char *file, int line)

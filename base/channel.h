@@ -8,7 +8,6 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
-#include "base/err.h"
 
 typedef enum channel_dir { CHANNEL_IN, CHANNEL_OUT, CHANNEL_HTTP, CHANNEL_EVENT } channel_dir;
 

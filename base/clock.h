@@ -7,8 +7,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/attr.h"
-
 #define TD_NS_PER_S   UINT64_C(1000000000)
 #define TD_NS_PER_DAY (86400 * TD_NS_PER_S)
 #define TD_NS_PER_MS  UINT64_C(1000000)

@@ -4,7 +4,6 @@
 
 #include <stddef.h>
 
-#include "base/attr.h"
 #include "base/bytes.h"
 
 typedef struct codec codec;

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "base/attr.h"
-#include "base/err.h"
 
 /* An XXH3-128 value in its canonical (big-endian) form. */
 typedef struct td_hash128 {

@@ -1,6 +1,5 @@
 #include "base/ring.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <time.h>

@@ -15,8 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/attr.h"
-
 typedef struct row_table_entry {
     uint32_t hash;
     uint32_t number; /* row + 1; 0: free */

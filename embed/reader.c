@@ -1,8 +1,6 @@
 /* Implements embed/include/tapedeck/tapedeck.h. */
 #include "embed/include/tapedeck/tapedeck.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/hash.h"

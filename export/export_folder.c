@@ -1,7 +1,6 @@
 #include "export/export_folder.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"

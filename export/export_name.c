@@ -1,7 +1,6 @@
 #include "export/export_name.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "base/time_text.h"

@@ -6,7 +6,6 @@
 #define TD_EXPORT_EXPORT_PRECISION_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/row_table.h"
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/limits.h"

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/assert.h"
 #include "book/audit.h"
 
 const export_type *const *export_type_table(size_t *count)

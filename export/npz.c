@@ -1,7 +1,6 @@
 #include "export/npz.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define ZLIB_CONST /* makes zlib's input pointer const */
 #include <zlib.h>

@@ -2,7 +2,6 @@
  * change, or at fixed intervals (a grid). After a break, and at the start of a file, there is no
  * previous row to compare with; then the first state gives a row, except with a grid. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"

@@ -1,7 +1,6 @@
 #include "export/rows_hftbacktest.h"
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "export/event_order.h"
 #include "export/row_batch.h"
 

@@ -2,7 +2,6 @@
  * recognized by its content, because imported replies have no URL. Each request of a feed has its
  * own rows, because a request always asks for the same list. Rows are put at the end of the day,
  * when it is known how long each version was valid. */
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/arena.h"

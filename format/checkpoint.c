@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 
-#include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "format/chunk_codec.h"

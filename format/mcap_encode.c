@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/hash.h"
 
 /* Position of the next field. begin_record reserves the space, so the put_ functions need no
  * checks; end_record asserts that the size was right. */

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/attr.h"
 #include "base/buf.h"
 #include "format/mcap.h"
 

@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
 

@@ -1,6 +1,5 @@
 #include "format/segment_family.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/buf.h"
 #include "format/recover.h"
 #include "format/segment_reader.h"

@@ -1,11 +1,9 @@
 #include "format/segment_repack.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "format/chunk_codec.h"

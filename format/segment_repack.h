@@ -7,7 +7,6 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "base/hash.h"
 #include "base/io.h"
 #include "format/segment_writer.h"
 

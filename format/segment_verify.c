@@ -12,7 +12,6 @@
 #include "base/limits.h"
 #include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
-#include "format/mcap_encode.h"
 #include "format/mcap_summary.h"
 #include "format/recover.h"
 #include "format/scanner.h"

@@ -20,7 +20,6 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/io.h"
-#include "format/chunk_builder.h"
 #include "format/mcap_summary.h"
 #include "format/segment_index.h"
 

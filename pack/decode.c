@@ -1,9 +1,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/decimal.h"
-#include "base/limits.h"
 #include "pack/columns.h"
 #include "pack/layout.h"
 #include "pack/numbers.h"

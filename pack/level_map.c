@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/decimal.h"
-#include "pack/value_text.h"
 
 void level_map_fini(level_map *self)
 {

@@ -1,10 +1,8 @@
 #include "pack/numbers.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 
 static int64_t unfold(uint64_t folded)
 {

@@ -1,6 +1,5 @@
 #include "pack/value_text.h"
 
-#include "base/attr.h"
 #include "base/decimal.h"
 #include "base/scan.h"
 

@@ -2,7 +2,6 @@
 #ifndef TD_PACK_VALUE_TEXT_H
 #define TD_PACK_VALUE_TEXT_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"

@@ -4,8 +4,6 @@
 #ifndef TD_RECORDER_ON_SEGMENT_H
 #define TD_RECORDER_ON_SEGMENT_H
 
-#include <stddef.h>
-
 #include "base/log.h"
 #include "recorder/config.h"
 

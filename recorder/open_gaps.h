@@ -19,7 +19,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
 #include "archive/feed_history.h"
 #include "archive/feed_slots.h"
 #include "archive/gap.h"

@@ -8,7 +8,6 @@
 #include "archive/journal.h"
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/listen.h"

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "recorder/instruments.h"
 
 /* ---- settings ---- */
 

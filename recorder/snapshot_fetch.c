@@ -1,10 +1,8 @@
 #include "recorder/snapshot_fetch.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "archive/event.h"
 #include "schema/decode.h"
 #include "schema/family.h"

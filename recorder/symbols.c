@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 
 static void add(symbol_list *list, const char *symbol)
 {

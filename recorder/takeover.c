@@ -1,7 +1,6 @@
 #include "recorder/takeover.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

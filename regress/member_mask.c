@@ -1,7 +1,5 @@
 #include "regress/member_mask.h"
 
-#include <string.h>
-
 #include "base/bytes.h"
 #include "base/json/json.h"
 

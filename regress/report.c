@@ -4,9 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/limits.h"
-#include "base/time_text.h"
-#include "base/cli/units.h"
 #include "base/version.h"
 #include "regress/json_diff.h"
 

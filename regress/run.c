@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/hash.h"
-#include "base/io_posix.h"
 #include "base/limits.h"
 #include "base/version.h"
 #include "archive/name_index.h"

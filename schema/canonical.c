@@ -7,8 +7,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/limits.h"
-#include "schema/decode_value.h"
 
 /* ---- writing: the form is collected before it is hashed, because a call per number would cost
  * more than the hashing ---- */

@@ -1,7 +1,5 @@
 #include "schema/checksum.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/hash.h"
 

@@ -1,7 +1,6 @@
 #include "schema/conn_counter.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "base/decimal.h"

@@ -8,7 +8,6 @@
 #include "base/hash.h"
 #include "base/url.h"
 #include "schema/dialect.h"
-#include "schema/dialect_text.h"
 #include "schema/template.h"
 
 enum { MS_PER_S = 1000 };

@@ -8,8 +8,6 @@
 
 #include "base/bytes.h"
 #include "base/channel.h"
-#include "base/err.h"
-#include "base/json/json.h"
 #include "schema/classify.h"
 #include "schema/decode_result.h"
 #include "schema/family.h"

@@ -4,7 +4,6 @@
 #define TD_SCHEMA_DECODE_RESULT_H
 
 #include "base/bytes.h"
-#include "base/limits.h"
 #include "base/json/json.h"
 #include "schema/topic.h"
 

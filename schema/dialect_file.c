@@ -3,8 +3,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/decimal.h"
-#include "base/limits.h"
 #include "schema/dialect_values.h"
 #include "schema/exchange.h"
 #include "schema/list_frame.h"

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/decimal.h"
 #include "base/document.h"
 #include "base/limits.h"

@@ -1,6 +1,5 @@
 #include "schema/family_file.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/document.h"

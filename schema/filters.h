@@ -5,7 +5,6 @@
 #define TD_SCHEMA_FILTERS_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/bytes.h"
 #include "base/err.h"

@@ -1,6 +1,5 @@
 #include "schema/topic_check.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/json/json_write.h"
 #include "base/limits.h"
 #include "schema/exchange.h"

@@ -13,7 +13,6 @@
 #ifndef TD_SIM_ACCOUNT_H
 #define TD_SIM_ACCOUNT_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"

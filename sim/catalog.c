@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "schema/template.h"
 #include "sim/catalog_file.h"
 

@@ -6,7 +6,6 @@
 
 #include "base/limits.h"
 #include "base/url.h"
-#include "schema/instrument.h"
 #include "sim/catalog.h"
 #include "sim/value.h"
 

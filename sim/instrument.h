@@ -5,8 +5,6 @@
 
 #include <stdint.h>
 
-#include "base/err.h"
-
 typedef enum product {
     PRODUCT_INVERSE,   /* contracts of 1 USD, settled in the coin */
     PRODUCT_LINEAR,    /* coins against USDT */

@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
-
 typedef struct market market;
 
 typedef enum market_side { MARKET_BUY, MARKET_SELL } market_side;

@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
 #include "sim/instrument.h"
 #include "sim/market.h"
 

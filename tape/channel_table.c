@@ -1,7 +1,6 @@
 #include "tape/channel_table.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/arena.h"

@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/assert.h"
-#include "base/limits.h"
 #include "book/symbol_state.h"
 #include "book/conn_choice.h"
 

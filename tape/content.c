@@ -1,7 +1,6 @@
 #include "tape/content.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"

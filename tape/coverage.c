@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "archive/open_conns.h"
 #include "schema/family.h"
 

@@ -1,7 +1,6 @@
 #include "tape/granted_topics.h"
 
 #include <stdio.h>
-#include <string.h>
 
 int granted_topic_match(const family *of, const grant_row *grant, topic_match *out)
 {

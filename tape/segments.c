@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/limits.h"
 #include "archive/archive.h"
 #include "archive/read_plan.h"
 #include "format/segment_name.h"

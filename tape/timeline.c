@@ -9,7 +9,6 @@
 #include "base/row_table.h"
 #include "base/time_span.h"
 #include "archive/archive_view.h"
-#include "archive/event.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"

@@ -15,7 +15,6 @@
 #include "export/export.h"
 #include "export/export_format.h"
 #include "export/export_name.h"
-#include "export/rows_hftbacktest.h"
 #include "replay/play/days.h"
 #include "verbs/verb_run.h"
 

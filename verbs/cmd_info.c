@@ -7,7 +7,6 @@
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/clock.h"
 #include "archive/read_plan.h"
 #include "archive/reindex.h"

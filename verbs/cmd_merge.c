@@ -1,8 +1,6 @@
 /* tapedeck merge: makes one archive of two machines' archives of the same feeds. */
 #include "verbs/cmds.h"
 
-#include <string.h>
-
 #include "base/io_posix.h"
 #include "base/version.h"
 #include "base/cli/stop_signal.h"

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "archive/notes.h"
-#include "base/time_text.h"
 #include "tape/empty_selection.h"
 #include "tape/timeline.h"
 #include "verbs/cmds.h"

@@ -1,12 +1,9 @@
 /* tapedeck prune: removes segments that are too old or too many, oldest first. */
-#include <string.h>
 
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
 #include "base/alloc.h"
 #include "base/time_text.h"
-#include "base/limits.h"
-#include "base/cli/units.h"
 #include "archive/feed_history.h"
 #include "archive/prune.h"
 #include "tape/empty_selection.h"

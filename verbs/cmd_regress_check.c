@@ -10,7 +10,6 @@
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "base/cli/units.h"
-#include "base/version.h"
 #include "verbs/verb_run.h"
 #include "regress/book_after.h"
 #include "regress/crash_note.h"

@@ -5,11 +5,9 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/io_posix.h"
 #include "base/time_text.h"
 #include "base/cli/terminal.h"
 #include "base/cli/units.h"
-#include "archive/reindex.h"
 #include "archive/ledger.h"
 #include "replay/condition.h"
 #include "replay/last_frame.h"

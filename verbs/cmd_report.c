@@ -6,7 +6,6 @@
 #include "base/io.h"
 #include "base/io_posix.h"
 #include "base/time_text.h"
-#include "base/cli/units.h"
 #include "base/json/json_write.h"
 #include "replay/play/days.h"
 #include "verbs/cmds.h"

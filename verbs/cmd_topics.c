@@ -1,12 +1,8 @@
 /* tapedeck topics: lists the topics that can be decoded. */
-#include <stdio.h>
 #include <string.h>
 
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
-#include "base/buf.h"
-#include "base/limits.h"
-#include "base/suggest.h"
 #include "schema/family.h"
 #include "schema/message_json.h"
 

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/process_memory.h"
-#include "base/cli/units.h"
 
 /* Count a second, since a count at an earlier moment. */
 static uint64_t a_second(uint64_t now, uint64_t before, uint64_t elapsed_ns)

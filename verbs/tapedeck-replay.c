@@ -1,6 +1,5 @@
 /* tapedeck-replay: replays, shows, serves, exports and cuts selections of an archive, and tests
  * decoders against it. */
-#include <string.h>
 
 #include "base/cli/verbs.h"
 #include "verbs/cmds.h"

@@ -1,6 +1,5 @@
 #include "view/saved_page.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <zlib.h>

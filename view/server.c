@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,7 +10,6 @@
 #include <libwebsockets.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/hash.h"
 #include "base/listen.h"
 #include "base/random.h"

@@ -2,13 +2,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <openssl/crypto.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/limits.h"
 #include "wire/tunnel.h"
 
 enum {

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/buf.h"
 #include "base/suggest.h"
 #include "base/time_text.h"
 #include "base/cli/options.h"

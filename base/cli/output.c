@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"

@@ -3,7 +3,6 @@
 #ifndef TD_CLI_RATE_H
 #define TD_CLI_RATE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"

@@ -26,7 +26,6 @@
 #include <stdint.h>
 
 #include "base/decimal.h"
-#include "base/err.h"
 #include "base/cli/option_groups.h"
 #include "base/cli/output.h"
 #include "base/cli/table.h"

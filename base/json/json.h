@@ -18,7 +18,6 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "base/decimal.h"
 #include "base/err.h"
 
 typedef struct json_parser json_parser;

@@ -8,7 +8,6 @@
 #include "base/url.h"
 #include "schema/decode.h"
 #include "schema/dialect.h"
-#include "schema/family.h"
 
 typedef struct fetched_book {
     char *topic; /* as the exchange writes it; lives as long as the list */

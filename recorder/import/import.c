@@ -21,7 +21,6 @@
 #include "recorder/capture/fetched_books.h"
 #include "recorder/capture/slot_gaps.h"
 #include "recorder/pipeline/live_check.h"
-#include "base/json/json.h"
 #include "schema/decode.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"

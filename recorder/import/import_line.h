@@ -16,7 +16,6 @@
 
 #include "base/bytes.h"
 #include "base/channel.h"
-#include "base/err.h"
 
 typedef enum import_format { IMPORT_CRYPTOFEED, IMPORT_JSONL } import_format;
 

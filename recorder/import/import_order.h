@@ -21,7 +21,6 @@
 #include <stdint.h>
 
 #include "recorder/import/import_line.h"
-#include "base/bytes.h"
 #include "base/err.h"
 #include "schema/family.h"
 

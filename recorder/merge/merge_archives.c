@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "archive/archive_view.h"
 #include "archive/archive_writer.h"
 #include "archive/event.h"

@@ -20,7 +20,6 @@
 
 #include "base/err.h"
 #include "archive/archive_writer.h"
-#include "format/chunk_builder.h"
 #include "recorder/pipeline/free_space.h"
 
 /* Number of chunks between encoder and disk; it bounds memory. At 1 MiB each, the chunks hold some

@@ -11,7 +11,6 @@
 #include "base/log_rate.h"
 #include "archive/gap.h"
 #include "book/continuity.h"
-#include "format/chunk_builder.h"
 #include "schema/topic.h"
 
 typedef struct live_findings live_findings;

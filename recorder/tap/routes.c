@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/url.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/url.h"
 #include "recorder/tap/relay.h"
 #include "recorder/tap/rest.h"

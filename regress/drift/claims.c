@@ -4,8 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
-#include "base/buf.h"
 #include "book/loss_trial.h"
 #include "replay/play/stream.h"
 

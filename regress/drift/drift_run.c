@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "replay/play/stream.h"
 #include "tape/empty_selection.h"
 
