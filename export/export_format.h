@@ -41,9 +41,8 @@ typedef struct export_source {
     const char *exchange; /* as in family_market, or the exchange's name */
     const char *symbol;   /* "" if the rows have several symbols, or none */
     const char *feed;
-    const family *family;                 /* family of the topics; NULL: unknown */
-    const struct exchange_row *listed_by; /* tables of an exchange: it; NULL: of a feed */
-    const topic_row *row;                 /* the topic; NULL if there are several, or no topic */
+    const family *family; /* family of the topics; NULL: unknown */
+    const topic_row *row; /* the topic; NULL if there are several, or no topic */
 } export_source;
 
 /* What a writer writes, and for which day. The writer borrows it until it is closed. */

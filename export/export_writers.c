@@ -280,13 +280,10 @@ td_result export_writers_of_day(export_writers *table, const export_output *outp
 td_result export_writers_of_type(export_writers *table, const export_output *output,
                                  const family *of, export_writer **out, td_err *err)
 {
-    const exchange_row *exchange = exchange_of(of);
-    const char *name =
-        (output->type->flags & EXPORT_OF_REPLIES) != 0 ? exchange->name : export_exchange_of(of);
+    const int is_of_replies = (output->type->flags & EXPORT_OF_REPLIES) != 0;
+    const char *name = is_of_replies ? exchange_of(of)->name : export_exchange_of(of);
     (void)pthread_mutex_lock(&table->lock);
     td_result rc = get_writer(table, output, name, NULL, "", out, err);
-    if (rc == TD_OK)
-        (*out)->source.listed_by = exchange;
     (void)pthread_mutex_unlock(&table->lock);
     return rc;
 }

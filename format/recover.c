@@ -87,7 +87,6 @@ static td_result note_block(void *user, const scan_block *block, td_err *err)
     v->valid_bytes = block->end;
     v->last_start = block->start;
     v->result->totals.chain = block->record.value;
-    v->result->chain_totals = block->record.totals;
     v->result->conn_count = block->record.conn_count;
     memcpy(v->result->conns, v->conns, block->record.conn_count * sizeof *v->conns);
     return TD_OK;

@@ -39,7 +39,6 @@ typedef struct recover_result {
     uint64_t damaged_from, damaged_to; /* file offsets of their start and end */
     uint64_t frame_count;              /* messages on channels that are not events */
     segment_totals totals;             /* of the finished segment; last_ns = last durable message */
-    struct chain_totals chain_totals;  /* of the last chain record */
     uint32_t conn_count;
     chain_conn conns[CHAIN_CONNS_MAX]; /* of the last chain record */
 } recover_result;
