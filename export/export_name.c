@@ -36,14 +36,22 @@ static int is_number(td_bytes text)
     return whole > 0 && at == text.size;
 }
 
+/* 1 if all eight bytes are visible ASCII, and neither comma nor quotation mark. 0 is no answer. */
+static int is_cell_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t other = word | (word - ones * 0x21) | (word + ones) |
+                           ((word ^ ones * '"') - ones) | ((word ^ ones * ',') - ones);
+    return (other & ones * 0x80) == 0;
+}
+
 const char *export_cell_refusal(td_bytes text)
 {
     for (size_t at = 0, size = 1; at < text.size; at += size) {
         const uint8_t byte = text.data[at];
-        if (byte > 0x20 && byte < 0x7f && byte != ',' && byte != '"') {
-            size = 1; /* nearly all */
-            continue;
-        }
+        size = text.size - at >= 8 && is_cell_word(td_le64(text.data + at)) ? 8 : 1;
+        if (size == 8 || (byte > 0x20 && byte < 0x7f && byte != ',' && byte != '"'))
+            continue; /* nearly all */
         size = td_utf8_bytes(text.data + at, text.size - at);
         if (size == 0)
             return "it is not UTF-8";

@@ -203,6 +203,24 @@ static void test_trades_have_markets(void **state)
     assert_int_equal(count, sizeof CASES / sizeof CASES[0]);
 }
 
+/* ---- cells ---- */
+
+/* Each byte is judged alike at every place of a text, whose bytes are read eight at a time. */
+static void test_bytes_of_cells(void **state)
+{
+    (void)state;
+    enum { TEXT_BYTES = 21 };
+    uint8_t text[TEXT_BYTES];
+    for (unsigned byte = 0; byte <= UINT8_MAX; byte++)
+        for (size_t at = 1; at < TEXT_BYTES; at++) {
+            const int is_cell = byte >= 0x20 && byte < 0x7f && byte != ',' && byte != '"';
+            memset(text, 'A', sizeof text);
+            text[at] = (uint8_t)byte;
+            if ((export_cell_refusal(td_bytes_of(text, sizeof text)) == NULL) != is_cell)
+                fail_msg("byte %u at %zu", byte, at);
+        }
+}
+
 /* ---- names ---- */
 
 static void test_names(void **state)
@@ -454,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_types_need_what_they_take),
         cmocka_unit_test(test_needed_topics),
         cmocka_unit_test(test_trades_have_markets),
+        cmocka_unit_test(test_bytes_of_cells),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_clashes),
         cmocka_unit_test(test_passes),
