@@ -13,16 +13,23 @@
 enum { NS_PER_US = 1000, LINE_BYTES_MAX = 256 << 20 };
 enum { TIME_CELLS = 2 }; /* before the type's: exchange time and receive time */
 
+/* A cell of the last line: its value, and the offset of its comma. */
+typedef struct csv_cell {
+    msg_value value;
+    size_t begin;
+} csv_cell;
+
 typedef struct csv_writer {
     const export_target *target;
     export_file *file; /* NULL before the first row */
-    /* The last line, and of its cells the ends and the values. Most cells of a book snapshot are
-     * as in the row before: they are not formatted again. */
+    /* The last line without its line feed, and its cells, with one more for the line's end. Most
+     * cells of a book snapshot are as in the row before: they are not formatted again. */
     td_buf line;
-    size_t head_bytes; /* exchange and symbol, up to the first cell's comma */
-    size_t *ends;
-    msg_value *values;
+    csv_cell *cells;
     size_t count;
+    /* While a line is made: bytes of the last line up to the first cell that is still to be copied,
+     * and how far the cells after it move, which wraps around if they come nearer. */
+    size_t copied, shift;
 } csv_writer;
 
 static void *open_csv(const export_target *target)
@@ -39,8 +46,7 @@ static void close_csv(void *writer)
         return;
     export_file_abandon(csv->file);
     td_buf_fini(&csv->line);
-    td_free(csv->ends);
-    td_free(csv->values);
+    td_free(csv->cells);
     td_free(csv);
 }
 
@@ -72,21 +78,19 @@ static const char *side_name(const export_type *type, unsigned side)
 static void begin_line(csv_writer *csv, const export_source *source)
 {
     csv->count = TIME_CELLS + export_plain_columns(source->type);
-    csv->ends = td_alloc_zero(csv->count, sizeof *csv->ends);
-    csv->values = td_alloc_zero(csv->count, sizeof *csv->values);
+    csv->cells = td_alloc_zero(csv->count + 1, sizeof *csv->cells);
     td_buf_init(&csv->line, LINE_BYTES_MAX);
     td_buf_add(&csv->line, source->exchange, strlen(source->exchange));
     if ((source->type->flags & EXPORT_ALL_SYMBOLS) == 0) {
         td_buf_add(&csv->line, ",", 1);
         td_buf_add(&csv->line, source->symbol, strlen(source->symbol));
     }
-    csv->head_bytes = csv->line.size;
     for (size_t i = 0; i < csv->count; i++) {
-        csv->values[i] = row_absent();
+        csv->cells[i] =
+            (csv_cell){i < TIME_CELLS ? row_time(UINT64_MAX) : row_absent(), csv->line.size};
         td_buf_add(&csv->line, ",", 1);
-        csv->ends[i] = csv->line.size;
     }
-    td_buf_add(&csv->line, "\n", 1);
+    csv->cells[csv->count].begin = csv->line.size;
 }
 
 /* Creates the file and writes its header, before the first row. */
@@ -112,26 +116,18 @@ static int is_same(const msg_value *a, const msg_value *b)
 {
     if (a->type != b->type)
         return 0;
-    switch (a->type) {
-    case VALUE_DECIMAL:
+    if (a->type == VALUE_DECIMAL) /* first: most values of wide rows */
         return a->as.decimal.mantissa == b->as.decimal.mantissa &&
                a->as.decimal.scale == b->as.decimal.scale;
-    case VALUE_ABSENT:
-        return 1;
-    case VALUE_INTEGER:
-        return a->as.integer == b->as.integer;
-    case VALUE_TIME_NS:
-        return a->as.time_ns == b->as.time_ns;
-    case VALUE_SIDE:
+    if (a->type == VALUE_SIDE)
         return a->as.side == b->as.side;
-    case VALUE_BOOL:
+    if (a->type == VALUE_BOOL)
         return a->as.is_true == b->as.is_true;
-    case VALUE_TEXT:
-    case VALUE_JSON:
-    case VALUE_BIG_DECIMAL:
-        break; /* the last text is gone */
-    }
-    return 0;
+    if (a->type == VALUE_TIME_NS)
+        return a->as.time_ns == b->as.time_ns;
+    if (a->type == VALUE_INTEGER)
+        return a->as.integer == b->as.integer;
+    return a->type == VALUE_ABSENT; /* the last text is gone */
 }
 
 /* The text of a cell. Numbers and the format's own words are always valid cells; texts are
@@ -158,51 +154,60 @@ static void add_cell(const csv_writer *csv, const export_type *type, const msg_v
                      td_buf *to)
 {
     char memory[ROW_TEXT_BYTES];
-    td_buf_grow(to, 1 + sizeof memory);
+    td_buf_grow(to, 1 + TD_DECIMAL_PRINT_BYTES);
     to->data[to->size++] = ',';
     if (TD_LIKELY(value->type == VALUE_DECIMAL)) {
-        to->size += td_decimal_format(value->as.decimal, (char *)to->data + to->size);
+        const td_decimal is = value->as.decimal;
+        uint8_t *end = td_decimal_print(to->data + to->size, is.mantissa, is.scale, 0);
+        to->size = (size_t)(end - to->data);
         return;
     }
     const td_bytes text = cell_text(csv, type, value, memory);
     td_buf_add(to, text.data, text.size);
 }
 
-/* Adds a row's line: changed cells from their values, the others by copying from the last line, as
- * long stretches as there are. */
-static void add_line(csv_writer *csv, const export_type *type, const msg_value times[TIME_CELLS],
-                     const msg_value *values, td_buf *to)
+/* Adds cells of a line: changed ones from their values, the others by copying from the last line,
+ * as long stretches as there are. first: offset of the line in `to`. */
+static void add_cells(csv_writer *csv, const export_type *type, csv_cell *cell,
+                      const msg_value *value, size_t count, size_t first, td_buf *to)
 {
-    const uint8_t *from = csv->line.data;
-    const size_t first = to->size;
-    size_t copied = 0; /* bytes of `from` up to the first cell that is still to be copied */
-    size_t end = csv->head_bytes; /* of the cell before, in `from` */
-    size_t shift = 0;             /* wraps around if the line has become shorter */
-    for (size_t i = 0; i < csv->count; i++) {
-        const msg_value *value = i < TIME_CELLS ? &times[i] : &values[i - TIME_CELLS];
-        const size_t begin = end;
-        end = csv->ends[i];
-        if (!is_same(&csv->values[i], value)) {
-            td_buf_add(to, from + copied, begin - copied);
-            add_cell(csv, type, value, to);
-            csv->values[i] = *value;
-            copied = end;
-            shift = to->size - first - end;
-        }
-        csv->ends[i] = end + shift;
+    for (const csv_cell *end = cell + count; cell < end; cell++, value++) {
+        const size_t begin = cell->begin;
+        cell->begin = begin + csv->shift;
+        if (is_same(&cell->value, value))
+            continue;
+        td_buf_add(to, csv->line.data + csv->copied, begin - csv->copied);
+        add_cell(csv, type, value, to);
+        cell->value = *value;
+        csv->copied = cell[1].begin;
+        csv->shift = to->size - first - csv->copied;
     }
-    td_buf_add(to, from + copied, csv->line.size - copied);
-    td_buf_clear(&csv->line);
-    td_buf_add(&csv->line, to->data + first, to->size - first);
 }
 
-/* Writes a row. Times are truncated to us. A missing exchange time becomes the receive time. */
+/* Adds a row's line. Times are truncated to us. A missing exchange time becomes the receive
+ * time. */
+static void add_line(csv_writer *csv, const export_type *type, const export_row *row, td_buf *to)
+{
+    const uint64_t exchange_ns = row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
+    const size_t first = to->size;
+    csv_cell *cells = csv->cells;
+    csv->copied = csv->shift = 0;
+    if (cells[0].value.as.time_ns != exchange_ns || cells[1].value.as.time_ns != row->recv_ns) {
+        const msg_value times[TIME_CELLS] = {row_time(exchange_ns), row_time(row->recv_ns)};
+        add_cells(csv, type, cells, times, TIME_CELLS, first, to);
+    }
+    add_cells(csv, type, cells + TIME_CELLS, row->values, csv->count - TIME_CELLS, first, to);
+    cells[csv->count].begin += csv->shift;
+    td_buf_add(to, csv->line.data + csv->copied, csv->line.size - csv->copied);
+    td_buf_clear(&csv->line);
+    td_buf_add(&csv->line, to->data + first, to->size - first);
+    td_buf_add(to, "\n", 1);
+}
+
 static td_result add_row(void *writer, const export_source *source, const export_row *row,
                          td_err *err)
 {
     csv_writer *csv = writer;
-    const uint64_t exchange_ns = row->exchange_ns != 0 ? row->exchange_ns : row->recv_ns;
-    const msg_value times[TIME_CELLS] = {row_time(exchange_ns), row_time(row->recv_ns)};
     td_result rc = TD_OK;
     if (row->is_gap)
         return TD_OK;
@@ -210,7 +215,7 @@ static td_result add_row(void *writer, const export_source *source, const export
         rc = begin_file(csv, source, err);
     if (rc != TD_OK)
         return rc;
-    add_line(csv, source->type, times, row->values, export_file_buf(csv->file));
+    add_line(csv, source->type, row, export_file_buf(csv->file));
     return export_file_flush(csv->file, err);
 }
 
