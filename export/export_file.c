@@ -125,6 +125,8 @@ td_result export_file_open(export_files *files, const char *name, export_packing
     made->packing = packing;
     made->name = name_of(files, name);
     td_buf_init(&made->text, BUFFER_BYTES_MAX);
+    if (packing == EXPORT_GZIP) /* growing copies; what is not written to takes no memory */
+        td_buf_grow(&made->text, MEMBER_BYTES + WRITE_BYTES);
     td_buf_init(&made->packed, BUFFER_BYTES_MAX);
     made->hasher = td_hasher_open();
     td_result rc = create_partial(made, err);
