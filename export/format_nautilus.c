@@ -255,7 +255,7 @@ static td_result put_number(catalog_writer *self, size_t column, td_decimal valu
                             td_err *err)
 {
     raise_to(places, value.scale > PLACES ? PLACES : value.scale);
-    return parquet_put_decimal(parquet_file_writer(self->file), column, value, err);
+    return parquet_put_decimal(self->file->writer, column, value, err);
 }
 
 static td_result put_big(catalog_writer *self, size_t column, td_bytes text, unsigned *places,
@@ -264,14 +264,14 @@ static td_result put_big(catalog_writer *self, size_t column, td_bytes text, uns
     const uint8_t *point = memchr(text.data, '.', text.size);
     if (point != NULL)
         raise_to(places, (unsigned)(text.data + text.size - point - 1));
-    return parquet_put_big_decimal(parquet_file_writer(self->file), column, text, err);
+    return parquet_put_big_decimal(self->file->writer, column, text, err);
 }
 
 static td_result end_row(catalog_writer *self, const export_row *row, td_err *err)
 {
     self->first_ns = self->last_ns == 0 ? row->recv_ns : self->first_ns;
     self->last_ns = row->recv_ns;
-    return parquet_end_row(parquet_file_writer(self->file), err);
+    return parquet_end_row(self->file->writer, err);
 }
 
 static uint64_t event_ns(const export_row *row)
@@ -283,7 +283,7 @@ static td_result put_column(catalog_writer *self, size_t column, const export_ro
 {
     static const char *const TAKERS[] = {
         [SIDE_BUY] = "BUY", [SIDE_SELL] = "SELL", [SIDE_NONE] = "NO_AGGRESSOR"};
-    parquet_writer *to = parquet_file_writer(self->file);
+    parquet_writer *to = self->file->writer;
     const class_column *definition = &self->data_class->columns[column];
     const msg_value *value = &row->values[definition->from];
     unsigned *places = definition->as == AS_PRICE ? &self->price_places : &self->size_places;
@@ -417,7 +417,7 @@ static void format_bar_type(const catalog_writer *self, char out[BAR_TYPE_BYTES]
 static td_result put_delta(catalog_writer *self, const export_row *row, const pending_level *level,
                            unsigned flags, size_t index, td_err *err)
 {
-    parquet_writer *to = parquet_file_writer(self->file);
+    parquet_writer *to = self->file->writer;
     const pending_level none = {.price = {0, 0}};
     const pending_level *as = level == NULL ? &none : level;
     const char *action = level == NULL              ? "CLEAR"
@@ -855,9 +855,9 @@ static td_result write_listed(export_files *files, const char *name, const liste
         return rc;
     for (size_t i = 0; i < LISTED; i++)
         if ((LISTED_COLUMNS[i].classes & row->data_class->bit) != 0)
-            put_listed(parquet_file_writer(file), column++, &row->values[i],
-                       &LISTED_COLUMNS[i].column, places_of(i, precision));
-    rc = parquet_end_row(parquet_file_writer(file), err);
+            put_listed(file->writer, column++, &row->values[i], &LISTED_COLUMNS[i].column,
+                       places_of(i, precision));
+    rc = parquet_end_row(file->writer, err);
     if (rc == TD_OK)
         return parquet_file_finish(file, NULL, err);
     parquet_file_abandon(file);

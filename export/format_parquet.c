@@ -187,10 +187,10 @@ static void put_text(const table_writer *self, parquet_writer *to, size_t column
 }
 
 static td_result put_value(const table_writer *self, parquet_writer *to, size_t column,
-                           const msg_value *value, td_err *err)
+                           const parquet_column *is, const msg_value *value, td_err *err)
 {
     char text[ROW_TEXT_BYTES];
-    const int is_text = self->columns[column].kind == PARQUET_TEXT;
+    const int is_text = is->kind == PARQUET_TEXT;
     if (value->type == VALUE_DECIMAL && !is_text) /* first: most values of wide rows */
         return parquet_put_decimal(to, column, value->as.decimal, err);
     if (value->type == VALUE_SIDE) {
@@ -266,9 +266,11 @@ static td_result add_row(void *writer, const export_source *source, const export
         rc = begin_file(self, source, err);
     if (rc != TD_OK)
         return rc;
-    parquet_writer *to = parquet_file_writer(self->file);
-    const msg_value *values = row->values;
-    const size_t count = source->type->column_count;
+    TD_ASSERT(self->file != NULL);
+    parquet_writer *to = self->file->writer;
+    const size_t count = self->schema.column_count;
+    const parquet_column *is = &self->columns[self->first_value];
+    const msg_value *value = row->values;
     parquet_put_integer(to, FLAGS, row->flags);
     if (row->channel != self->last.channel || !parquet_keep(to, self->first_value - OWN_COLUMNS))
         put_origin(self, to, source->symbol, row->channel);
@@ -276,8 +278,8 @@ static td_result add_row(void *writer, const export_source *source, const export
         put_time_and_number(to, row);
         self->last = *row;
     }
-    for (size_t i = 0; rc == TD_OK && i < count; i++)
-        rc = put_value(self, to, self->first_value + i, &values[i], err);
+    for (size_t i = self->first_value; rc == TD_OK && i < count; i++)
+        rc = put_value(self, to, i, is++, value++, err);
     if (rc == TD_E_LIMIT && scale_of(self->target->settings, source->type) != 0)
         td_err_hint(err, "leave out --scale");
     if (rc != TD_OK)

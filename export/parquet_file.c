@@ -2,11 +2,6 @@
 
 #include "base/alloc.h"
 
-struct parquet_file {
-    export_file *file;
-    parquet_writer *writer;
-};
-
 static td_result write_bytes(void *ctx, td_bytes bytes, td_err *err)
 {
     return export_file_write(ctx, bytes, err);
@@ -23,11 +18,6 @@ td_result parquet_file_open(export_files *files, const char *name, const parquet
     (*out)->file = file;
     (*out)->writer = parquet_open(schema, (parquet_out){write_bytes, file});
     return TD_OK;
-}
-
-parquet_writer *parquet_file_writer(parquet_file *file)
-{
-    return file->writer;
 }
 
 td_result parquet_file_finish(parquet_file *file, const char *name, td_err *err)

@@ -5,15 +5,15 @@
 #include "export/export_file.h"
 #include "export/parquet/parquet_writer.h"
 
-typedef struct parquet_file parquet_file;
+typedef struct parquet_file {
+    export_file *file;
+    parquet_writer *writer; /* for the file's rows */
+} parquet_file;
 
 /* Opens a file as export_file_open does. The schema is borrowed until the file is freed. */
 TD_MUST_USE td_result parquet_file_open(export_files *files, const char *name,
                                         const parquet_schema *schema, parquet_file **out,
                                         td_err *err);
-
-/* The writer for the file's rows. */
-parquet_writer *parquet_file_writer(parquet_file *file);
 
 /* Completes the file (export_file_finish). The file is freed, also after a failure. */
 TD_MUST_USE td_result parquet_file_finish(parquet_file *file, const char *name, td_err *err);
