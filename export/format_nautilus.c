@@ -293,7 +293,7 @@ static td_result put_column(catalog_writer *self, size_t column, const export_ro
         parquet_put_null(to, column);
         return TD_OK;
     case AS_INSTRUMENT:
-        parquet_put_text(to, column, td_bytes_str(self->instrument));
+        parquet_put_word(to, column, self->instrument);
         return TD_OK;
     case AS_PRICE:
     case AS_SIZE:
@@ -311,7 +311,7 @@ static td_result put_column(catalog_writer *self, size_t column, const export_ro
         parquet_put_text(to, column, row_value_text(value, memory));
         return TD_OK;
     case AS_TAKER:
-        parquet_put_text(to, column, td_bytes_str(TAKERS[value->as.side]));
+        parquet_put_word(to, column, TAKERS[value->as.side]);
         return TD_OK;
     case AS_TIME:
         if (value->type == VALUE_ABSENT)
@@ -425,8 +425,8 @@ static td_result put_delta(catalog_writer *self, const export_row *row, const pe
                          : level->size.mantissa > 0 ? "UPDATE"
                                                     : "DELETE";
     const char *side = level == NULL ? "NO_ORDER_SIDE" : level->is_bid ? "BUY" : "SELL";
-    parquet_put_text(to, OBD_ACTION, td_bytes_str(action));
-    parquet_put_text(to, OBD_SIDE, td_bytes_str(side));
+    parquet_put_word(to, OBD_ACTION, action);
+    parquet_put_word(to, OBD_SIDE, side);
     td_result rc = put_number(self, OBD_PRICE, as->price, &self->price_places, err);
     if (rc == TD_OK)
         rc = put_number(self, OBD_SIZE, as->size, &self->size_places, err);

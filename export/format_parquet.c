@@ -194,7 +194,7 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
     if (value->type == VALUE_DECIMAL && !is_text) /* first: most values of wide rows */
         return parquet_put_decimal(to, column, value->as.decimal, err);
     if (value->type == VALUE_SIDE) {
-        parquet_put_text(to, column, td_bytes_str(msg_side_name(value->as.side)));
+        parquet_put_word(to, column, msg_side_name(value->as.side));
         return TD_OK;
     }
     if (is_text && value->type != VALUE_ABSENT) {

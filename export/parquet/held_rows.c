@@ -54,6 +54,7 @@ static held_column *begin_run(held_rows *rows, size_t column, held_kind kind)
 {
     held_column *to = &rows->columns[column];
     to->kind = kind;
+    to->word = NULL;
     to->run_count++;
     return to;
 }

@@ -23,6 +23,7 @@ typedef struct held_column {
     td_decimal last;  /* the last number; 0 after bytes */
     held_kind kind;   /* HELD_NONE: the group has no row */
     uint32_t bytes;   /* HELD_BYTES: offset of the value's size and bytes */
+    const char *word; /* HELD_BYTES: the value if it was put as a word, else NULL */
     size_t run_count; /* rows whose value differs from the value of the row before */
 } held_column;
 

@@ -540,6 +540,16 @@ void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text)
     held_rows_put_bytes(&writer->held, column, text);
 }
 
+void parquet_put_word(parquet_writer *writer, size_t column, const char *word)
+{
+    held_column *to = &writer->held.columns[column];
+    if (to->word == word)
+        writer->held.put_count++;
+    else
+        parquet_put_text(writer, column, td_bytes_str(word));
+    to->word = word;
+}
+
 int parquet_keep(parquet_writer *writer, size_t count)
 {
     return held_rows_keep(&writer->held, count);

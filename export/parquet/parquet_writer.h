@@ -8,7 +8,7 @@
  * value and the number of nulls. The same rows give the same bytes.
  *
  * Memory: a row group ends when it has PARQUET_GROUP_ROWS or when its held rows reach
- * PARQUET_GROUP_BYTES. A file needs these bytes, 32 bytes for each column, and one row of any size.
+ * PARQUET_GROUP_BYTES. A file needs these bytes, 40 bytes for each column, and one row of any size.
  * The memory for encoding, a few MiB, is allocated only while a group is written. One thread.
  */
 #ifndef TD_PARQUET_PARQUET_WRITER_H
@@ -85,6 +85,10 @@ TD_NEVER_NULL parquet_writer *parquet_open(const parquet_schema *schema, parquet
 void parquet_put_null(parquet_writer *writer, size_t column);
 void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value);
 void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text);
+
+/* Puts a text, not NULL, that never changes while the writer is open: whether the row before has it
+ * is known by its address, in a fifth of the time of parquet_put_text. */
+void parquet_put_word(parquet_writer *writer, size_t column, const char *word);
 
 /* Puts `count` values at once: columns that the caller does not put have the values of the row
  * before. 0: the row group has no row yet, so all values must be put. */

@@ -368,6 +368,47 @@ static void test_groups_are_independent(void **state)
     td_buf_fini(&alone);
 }
 
+/* Words give the same file as texts, among nulls and texts and across row groups. */
+static void test_words(void **state)
+{
+    (void)state;
+    enum { ROWS = 5000, CHOICES = 4 };
+    static const char other_sell[] = "Sell"; /* equal bytes at another address */
+    static const char *const WORDS[CHOICES] = {NULL, "Buy", "Sell", other_sell};
+    static const parquet_column COLUMN = {"side", PARQUET_TEXT, 0, 1};
+    static const parquet_schema SCHEMA = {&COLUMN, 1, NULL, 0, PARQUET_NOT_SORTED, 7};
+    td_buf got[2];
+    parquet_writer *writers[2];
+    td_random random;
+    td_err err;
+    td_random_init(&random, 1);
+    for (size_t i = 0; i < 2; i++) {
+        td_buf_init(&got[i], FILE_BYTES_MAX);
+        writers[i] = parquet_open(&SCHEMA, (parquet_out){append, &got[i]});
+    }
+    for (size_t row = 0; row < ROWS; row++) {
+        const char *word = WORDS[td_random_below(&random, CHOICES)];
+        const int is_text = td_random_below(&random, 4) == 0;
+        for (size_t i = 0; i < 2; i++) {
+            if (word == NULL)
+                parquet_put_null(writers[i], 0);
+            else if (i == 0 || is_text)
+                parquet_put_text(writers[i], 0, td_bytes_str(word));
+            else
+                parquet_put_word(writers[i], 0, word);
+            assert_int_equal(parquet_end_row(writers[i], &err), TD_OK);
+        }
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(parquet_finish(writers[i], &err), TD_OK);
+        parquet_close(writers[i]);
+    }
+    assert_int_equal(got[0].size, got[1].size);
+    assert_memory_equal(got[0].data, got[1].data, got[0].size);
+    for (size_t i = 0; i < 2; i++)
+        td_buf_fini(&got[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_decimals),
         cmocka_unit_test(test_groups_are_bounded),
         cmocka_unit_test(test_groups_are_independent),
+        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
