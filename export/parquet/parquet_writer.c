@@ -127,8 +127,9 @@ struct parquet_writer {
     held_rows held; /* the current row group */
     td_buf groups;  /* descriptions of the row groups, for the footer */
     size_t group_count;
-    uint64_t rows;  /* number of rows in earlier row groups */
-    uint64_t bytes; /* size of the part of the file that has been written */
+    size_t group_rows; /* maximum rows in a row group */
+    uint64_t rows;     /* number of rows in earlier row groups */
+    uint64_t bytes;    /* size of the part of the file that has been written */
 };
 
 parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out)
@@ -136,6 +137,7 @@ parquet_writer *parquet_open(const parquet_schema *schema, parquet_out out)
     parquet_writer *made = td_alloc_zero(1, sizeof *made);
     made->schema = schema;
     made->out = out;
+    made->group_rows = schema->group_rows == 0 ? PARQUET_GROUP_ROWS : schema->group_rows;
     held_rows_init(&made->held, schema->column_count);
     td_buf_init(&made->groups, BUFFER_BYTES_MAX);
     return made;
@@ -527,11 +529,12 @@ void parquet_put_null(parquet_writer *writer, size_t column)
 void parquet_put_integer(parquet_writer *writer, size_t column, int64_t value)
 {
     const parquet_column *to = &writer->schema->columns[column];
+    const td_decimal number = {value, 0};
+    if (held_rows_keep_number(&writer->held, column, number))
+        return;
     TD_ASSERT(to->kind <= PARQUET_TIME_NS);
     TD_ASSERT(to->kind != PARQUET_U8 || (value >= 0 && value <= UINT8_MAX));
-    const td_decimal number = {value, 0};
-    if (!held_rows_keep_number(&writer->held, column, number))
-        held_rows_put_number(&writer->held, column, number);
+    held_rows_put_number(&writer->held, column, number);
 }
 
 void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text)
@@ -567,6 +570,8 @@ static int is_fit(const parquet_column *column, td_decimal value)
 {
     const int64_t end = td_power_of_ten[TD_DECIMAL_SCALE_MAX];
     int64_t mantissa;
+    TD_ASSERT(column->kind >= PARQUET_DECIMAL_64);
+    TD_ASSERT(column->kind <= PARQUET_F64);
     if (column->kind == PARQUET_F64)
         return 1;
     if (value.scale > column->scale)
@@ -577,24 +582,26 @@ static int is_fit(const parquet_column *column, td_decimal value)
            mantissa > -end;
 }
 
-static td_result put_changed(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
+static __attribute__((noinline)) td_result put_if_fit(parquet_writer *writer, size_t column,
+                                                      td_decimal value, td_err *err)
 {
     const parquet_column *to = &writer->schema->columns[column];
-    TD_ASSERT(to->kind >= PARQUET_DECIMAL_64);
-    TD_ASSERT(to->kind <= PARQUET_F64);
-    if (!is_fit(to, value)) {
-        char text[TD_DECIMAL_TEXT_BYTES];
+    char text[TD_DECIMAL_TEXT_BYTES];
+    if (!is_fit(to, value))
         return refuse(to, text, td_decimal_format(value, text), err);
-    }
     held_rows_put_number(&writer->held, column, value);
     return TD_OK;
 }
 
 td_result parquet_put_decimal(parquet_writer *writer, size_t column, td_decimal value, td_err *err)
 {
-    return held_rows_keep_number(&writer->held, column, value)
-               ? TD_OK
-               : put_changed(writer, column, value, err);
+    const parquet_column *to = &writer->schema->columns[column];
+    if (held_rows_keep_number(&writer->held, column, value))
+        return TD_OK;
+    if (TD_UNLIKELY(to->kind != PARQUET_DECIMAL_128 || value.scale > to->scale))
+        return put_if_fit(writer, column, value, err);
+    held_rows_put_number(&writer->held, column, value);
+    return TD_OK;
 }
 
 td_result parquet_put_big_decimal(parquet_writer *writer, size_t column, td_bytes text, td_err *err)
@@ -811,10 +818,9 @@ static td_result end_group(parquet_writer *writer, td_err *err)
 
 td_result parquet_end_row(parquet_writer *writer, td_err *err)
 {
-    const uint32_t group_rows = writer->schema->group_rows;
-    const size_t limit = group_rows == 0 ? PARQUET_GROUP_ROWS : group_rows;
     held_rows_end_row(&writer->held);
-    return writer->held.row_count >= limit || writer->held.buf.size >= PARQUET_GROUP_BYTES
+    return writer->held.row_count >= writer->group_rows ||
+                   writer->held.buf.size >= PARQUET_GROUP_BYTES
                ? end_group(writer, err)
                : TD_OK;
 }
