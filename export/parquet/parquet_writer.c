@@ -93,8 +93,7 @@ typedef struct column_chunk {
     td_buf plain;   /* encoded as PLAIN */
     td_buf levels;  /* complete runs of definition levels */
     uint8_t level;  /* level of the current run: 1 for values, 0 for nulls */
-    size_t level_count;
-    size_t null_count;
+    size_t run_row; /* first row of the current run */
     size_t row_count;
     /* the dictionary: its values as PLAIN, and the offset of each value */
     td_buf dictionary;
@@ -152,13 +151,21 @@ void parquet_close(parquet_writer *writer)
     td_free(writer);
 }
 
-static void chunk_init(column_chunk *chunk)
+/* held_bytes: of the row group, whose pages are rarely larger. All buffers get their usual size at
+ * once, because growing them copies their content: a tenth of the time for encoding. */
+static void chunk_init(column_chunk *chunk, size_t held_bytes)
 {
     const td_buf none = {.size_max = BUFFER_BYTES_MAX};
     const td_buf bound = {.size_max = PARQUET_BOUND_BYTES};
     *chunk = (column_chunk){.numbers = none, .indexes = none, .plain = none, .levels = none};
     chunk->dictionary = chunk->pages = chunk->scratch = chunk->header = chunk->group = none;
     chunk->least = chunk->most = bound;
+    td_buf_grow(&chunk->numbers, PARQUET_PAGE_BYTES);
+    td_buf_grow(&chunk->indexes, PARQUET_PAGE_BYTES);
+    td_buf_grow(&chunk->dictionary, 3 * PARQUET_DICTIONARY_BYTES); /* with the compressed page */
+    td_buf_grow(&chunk->scratch, 3 * PARQUET_PAGE_BYTES);
+    td_buf_grow(&chunk->pages, held_bytes);
+    td_buf_grow(&chunk->group, held_bytes);
     chunk->compressor = ZSTD_createCCtx_advanced(MEMORY);
 }
 
@@ -259,12 +266,11 @@ static size_t number_bytes(const column_chunk *chunk)
 
 enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2 };
 
-/* Compresses the page in `scratch` and appends it to `out`, after a header. value_count: the page's
+/* Compresses the page in `raw` and appends it to `out`, after a header. value_count: the page's
  * values and nulls, or the dictionary's entries. */
-static page_sizes add_page(column_chunk *chunk, int type, parquet_encoding encoding,
+static page_sizes add_page(column_chunk *chunk, td_buf *raw, int type, parquet_encoding encoding,
                            size_t value_count, td_buf *out)
 {
-    td_buf *raw = &chunk->scratch;
     td_buf *header = &chunk->header;
     size_t bound = ZSTD_compressBound(raw->size);
     /* The compressed bytes follow the raw ones. */
@@ -293,11 +299,14 @@ static page_sizes add_page(column_chunk *chunk, int type, parquet_encoding encod
     return (page_sizes){header->size + raw->size, header->size + size};
 }
 
+/* Ends the current run of levels, in an optional column. */
 static void end_run(column_chunk *chunk)
 {
-    if (chunk->level_count > 0)
-        encode_run(&chunk->levels, chunk->level, chunk->level_count);
-    chunk->level_count = 0;
+    const size_t count = chunk->row_count - chunk->run_row;
+    if (count > 0)
+        encode_run(&chunk->levels, chunk->level, count);
+    chunk->nulls += chunk->level == 0 ? count : 0;
+    chunk->run_row = chunk->row_count;
 }
 
 /* Encodes the page's values as their kind requires. A page without values is PLAIN, so that readers
@@ -347,12 +356,10 @@ static void end_page(column_chunk *chunk)
     }
     parquet_encoding encoding = encode_values(chunk, raw);
     chunk->uncompressed_bytes +=
-        add_page(chunk, PAGE_DATA, encoding, chunk->row_count, &chunk->pages).uncompressed;
+        add_page(chunk, raw, PAGE_DATA, encoding, chunk->row_count, &chunk->pages).uncompressed;
     chunk->encodings |= 1U << encoding;
     chunk->rows += chunk->row_count;
-    chunk->nulls += chunk->null_count;
-    chunk->row_count = 0;
-    chunk->null_count = 0;
+    chunk->row_count = chunk->run_row = 0;
     td_buf_clear(&chunk->numbers);
     td_buf_clear(&chunk->indexes);
     td_buf_clear(&chunk->plain);
@@ -364,15 +371,12 @@ static void end_page(column_chunk *chunk)
 /* Counts rows of the page: values (level 1) or nulls (level 0). */
 static void count_rows(column_chunk *chunk, uint8_t level, size_t count)
 {
-    TD_ASSERT(level == 1 || chunk->column->is_optional);
-    chunk->row_count += count;
-    chunk->null_count += level == 0 ? count : 0;
-    if (!chunk->column->is_optional)
-        return;
-    if (chunk->level != level)
+    if (TD_UNLIKELY(chunk->level != level)) {
+        TD_ASSERT(chunk->column->is_optional);
         end_run(chunk);
-    chunk->level = level;
-    chunk->level_count += count;
+        chunk->level = level;
+    }
+    chunk->row_count += count;
 }
 
 static void add_numbers(column_chunk *chunk, int64_t value, size_t count)
@@ -383,8 +387,8 @@ static void add_numbers(column_chunk *chunk, int64_t value, size_t count)
         size_t part = count < space ? count : space;
         td_buf_grow(&chunk->numbers, part * NUMBER_BYTES);
         int64_t *to = (int64_t *)(void *)(chunk->numbers.data + chunk->numbers.size);
-        for (size_t i = 0; i < part; i++)
-            to[i] = value;
+        for (const int64_t *end = to + part; to < end; to++)
+            *to = value;
         chunk->numbers.size += part * NUMBER_BYTES;
         count_rows(chunk, 1, part);
         if (part == space)
@@ -450,25 +454,13 @@ static uint32_t dictionary_index(column_chunk *chunk, td_bytes value)
     return (uint32_t)chunk->entry_count++;
 }
 
-static void add_indexes(column_chunk *chunk, uint32_t index, size_t count)
+/* Adds a value that the full dictionary may lack. */
+static __attribute__((noinline)) void add_plain_rows(column_chunk *chunk, td_bytes value,
+                                                     size_t count)
 {
-    const index_run run = {index, (uint32_t)count};
-    td_buf_add(&chunk->indexes, &run, sizeof run);
-    count_rows(chunk, 1, count);
-    if (chunk->indexes.size >= PARQUET_PAGE_BYTES)
+    if (!chunk->is_full)
         end_page(chunk);
-}
-
-static void add_bytes(column_chunk *chunk, td_bytes value, size_t count)
-{
-    if (!chunk->is_full && chunk->dictionary.size >= PARQUET_DICTIONARY_BYTES) {
-        end_page(chunk);
-        chunk->is_full = 1;
-    }
-    if (!chunk->is_full) {
-        add_indexes(chunk, dictionary_index(chunk, value), count);
-        return;
-    }
+    chunk->is_full = 1;
     widen_bounds(chunk, value);
     for (; count > 0; count--) {
         (void)add_plain(chunk, &chunk->plain, value);
@@ -476,6 +468,19 @@ static void add_bytes(column_chunk *chunk, td_bytes value, size_t count)
         if (chunk->plain.size >= PARQUET_PAGE_BYTES)
             end_page(chunk);
     }
+}
+
+static void add_bytes(column_chunk *chunk, td_bytes value, size_t count)
+{
+    if (chunk->dictionary.size >= PARQUET_DICTIONARY_BYTES) {
+        add_plain_rows(chunk, value, count);
+        return;
+    }
+    const index_run run = {dictionary_index(chunk, value), (uint32_t)count};
+    td_buf_add(&chunk->indexes, &run, sizeof run);
+    count_rows(chunk, 1, count);
+    if (chunk->indexes.size >= PARQUET_PAGE_BYTES)
+        end_page(chunk);
 }
 
 /* Adds a number in as many rows. */
@@ -730,6 +735,7 @@ static void begin_chunk(column_chunk *chunk, const parquet_column *column)
     chunk->uncompressed_bytes = 0;
     chunk->rows = 0;
     chunk->nulls = 0;
+    chunk->level = 1;
     chunk->encodings = 0;
     chunk->has_bounds = 0;
     chunk->is_beyond_bounds = 0;
@@ -747,10 +753,8 @@ static void end_chunk(const parquet_writer *writer, column_chunk *chunk, thrift 
     if (chunk->column->is_optional)
         chunk->encodings |= 1U << ENCODING_RLE;
     if (chunk->entry_count > 0) {
-        td_buf_clear(&chunk->scratch);
-        td_buf_add(&chunk->scratch, chunk->dictionary.data, chunk->dictionary.size);
-        dictionary =
-            add_page(chunk, PAGE_DICTIONARY, ENCODING_PLAIN, chunk->entry_count, &chunk->group);
+        dictionary = add_page(chunk, &chunk->dictionary, PAGE_DICTIONARY, ENCODING_PLAIN,
+                              chunk->entry_count, &chunk->group);
         chunk->encodings |= 1U << ENCODING_PLAIN | 1U << ENCODING_RLE;
     }
     td_buf_add(&chunk->group, chunk->pages.data, chunk->pages.size);
@@ -767,7 +771,7 @@ static td_result write_chunks(parquet_writer *writer, thrift *to, page_sizes *si
     held_run *runs = held_rows_runs(&writer->held);
     const held_run *next = runs;
     column_chunk chunk;
-    chunk_init(&chunk);
+    chunk_init(&chunk, writer->held.buf.size);
     begin_file(writer, &chunk.group);
     for (size_t i = 0; i < schema->column_count; i++) {
         const size_t count = writer->held.columns[i].run_count;
