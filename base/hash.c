@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 
 /* Small pieces are collected before they are passed to XXH3: a call for each field of a record
  * costs more than the hashing. */
@@ -71,12 +72,12 @@ int td_hash_begin(void)
     return CRYPTO_set_mem_functions(openssl_alloc, openssl_realloc, openssl_free);
 }
 
+/* As XXH128_canonicalFromHash, inlined. */
 static td_hash128 canonical(XXH128_hash_t hash)
 {
-    XXH128_canonical_t big_endian;
-    XXH128_canonicalFromHash(&big_endian, hash);
     td_hash128 out;
-    memcpy(out.bytes, big_endian.digest, sizeof out.bytes);
+    td_put_le64(out.bytes, __builtin_bswap64(hash.high64));
+    td_put_le64(out.bytes + 8, __builtin_bswap64(hash.low64));
     return out;
 }
 
@@ -150,17 +151,21 @@ static void add_bytes(XXH3_state_t *state, const void *bytes, size_t size)
     TD_ASSERT(rc == XXH_OK);
 }
 
-/* Add a piece that does not fit after the gathered bytes. */
-static void flush_and_add(td_hasher *hasher, const void *bytes, size_t size)
+/* Pass the gathered bytes on. Not inlined, so that td_hasher_space() is. */
+static __attribute__((noinline)) void flush(td_hasher *hasher)
 {
     add_bytes(hasher->state, hasher->gather, hasher->gathered);
     hasher->gathered = 0;
-    if (size > GATHER_BYTES / 2) {
-        add_bytes(hasher->state, bytes, size);
-        return;
-    }
-    memcpy(hasher->gather, bytes, size);
-    hasher->gathered = size;
+}
+
+uint8_t *td_hasher_space(td_hasher *hasher, size_t size)
+{
+    TD_ASSERT(size <= GATHER_BYTES);
+    if (TD_UNLIKELY(size > GATHER_BYTES - hasher->gathered))
+        flush(hasher);
+    uint8_t *space = hasher->gather + hasher->gathered;
+    hasher->gathered += size;
+    return space;
 }
 
 void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size)
@@ -168,13 +173,12 @@ void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size)
     if (size == 0)
         return;
     TD_ASSERT(bytes != NULL);
-    TD_ASSERT(hasher->gathered <= GATHER_BYTES);
-    if (TD_UNLIKELY(size > GATHER_BYTES - hasher->gathered)) {
-        flush_and_add(hasher, bytes, size);
+    if (size > GATHER_BYTES / 2) {
+        flush(hasher);
+        add_bytes(hasher->state, bytes, size);
         return;
     }
-    memcpy(hasher->gather + hasher->gathered, bytes, size);
-    hasher->gathered += size;
+    memcpy(td_hasher_space(hasher, size), bytes, size);
 }
 
 td_hash128 td_hasher_digest(const td_hasher *hasher)

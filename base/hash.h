@@ -54,6 +54,10 @@ void td_hasher_reset(td_hasher *hasher);
 /* Add bytes. */
 void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size);
 
+/* Add `size` bytes, at most 1024, which the caller writes to the returned memory before it uses
+ * the hasher again. */
+TD_NEVER_NULL uint8_t *td_hasher_space(td_hasher *hasher, size_t size);
+
 /* Digest of the bytes added since open or reset; more may be added later. */
 td_hash128 td_hasher_digest(const td_hasher *hasher);
 

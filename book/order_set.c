@@ -356,18 +356,17 @@ void order_set_truncate(order_set *set, msg_side at, size_t count)
 
 void order_set_hash(order_set *set, td_hasher *into)
 {
-    uint8_t state[24];
     if (!set->is_hashing) {
         set->is_hashing = 1;
         for (size_t side = 0; side < SIDES; side++)
             for (size_t i = 0; i < set->sides[side].count; i++)
                 sums_add(set, &set->slots[set->sides[side].slots[i]], HASH_ADD);
     }
+    uint8_t *state = td_hasher_space(into, 24);
     td_put_le64(state, set->sums[0]);
     td_put_le64(state + 8, set->sums[1]);
     td_put_le32(state + 16, (uint32_t)set->sides[SIDE_BUY].count);
     td_put_le32(state + 20, (uint32_t)set->sides[SIDE_SELL].count);
-    td_hasher_update(into, state, sizeof state);
 }
 
 /* Save or load an order. Loading: orders come in the order of their queue, so that their arrivals

@@ -33,27 +33,25 @@ void digest_fini(digest *d)
 void digest_add_frame(digest *d, const frame_ref *frame, td_hash128 bytes_hash)
 {
     const channel_info *info = &frame->channel->info;
-    uint8_t record[44];
+    enum { RECORD_BYTES = 28 + sizeof bytes_hash.bytes };
+    uint8_t *record = td_hasher_space(d->hashers[DIGEST_FRAMES], RECORD_BYTES);
     td_put_le64(record, frame->recv_ns);
     td_put_le64(record + 8, frame->ordinal);
     td_put_le32(record + 16, info->line);
     td_put_le32(record + 20, info->shard);
     td_put_le32(record + 24, (uint32_t)info->opcode);
     memcpy(record + 28, bytes_hash.bytes, sizeof bytes_hash.bytes);
-    _Static_assert(sizeof record == 28 + sizeof bytes_hash.bytes, "every byte is written");
-    td_hasher_update(d->hashers[DIGEST_FRAMES], record, sizeof record);
     d->frame_count++;
 }
 
 void digest_add_payload(digest *d, const frame_ref *frame, td_hash128 bytes_hash, track *t)
 {
     const message *m = frame->content.message;
-    uint8_t record[24];
+    enum { RECORD_BYTES = 8 + sizeof bytes_hash.bytes };
+    uint8_t *record = td_hasher_space(d->hashers[DIGEST_PAYLOAD], RECORD_BYTES);
     td_put_le64(record, frame->bytes.size);
     memcpy(record + 8, bytes_hash.bytes, sizeof bytes_hash.bytes);
-    _Static_assert(sizeof record == 8 + sizeof bytes_hash.bytes, "every byte is written");
     TD_ASSERT(d->payload_count < d->frame_count);
-    td_hasher_update(d->hashers[DIGEST_PAYLOAD], record, sizeof record);
     if (m != NULL)
         canonical_digest(m, d->hashers[DIGEST_MESSAGES]);
     else
