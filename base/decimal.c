@@ -161,8 +161,8 @@ td_result td_decimal_rescale(td_decimal value, uint8_t scale, int64_t *mantissa)
 
 td_decimal_wide td_decimal_widen(td_decimal value)
 {
-    TD_ASSERT(value.scale <= TD_DECIMAL_SCALE_MAX);
-    int64_t factor = td_power_of_ten[TD_DECIMAL_SCALE_MAX - value.scale];
+    TD_ASSERT_SLOW(value.scale <= TD_DECIMAL_SCALE_MAX);
+    int64_t factor = td_power_of_ten[TD_DECIMAL_SCALE_MAX - (size_t)value.scale];
     int128 wide = (int128)value.mantissa * factor;
     return (td_decimal_wide){(uint64_t)wide, (uint64_t)(wide >> 64)};
 }

@@ -78,31 +78,34 @@ static uint64_t decimal_word(int64_t mantissa, uint8_t scale)
     return wide.low + wide.high * UINT64_C(0x9fb21c651e98df25);
 }
 
-/* What a level adds to the two sums. */
-typedef struct level_mix {
-    uint64_t low, high;
-} level_mix;
+/* What all sizes of a price have in common in the two sums: computed once for a level's old and new
+ * size. */
+typedef struct price_mix {
+    uint64_t word, low, high;
+} price_mix;
 
-/* Compute what a level adds. Values are 128 bits in units of 10^-18, so that the scale does not
- * matter. The sum does not depend on the order of levels: it can be updated by each change. */
-static level_mix mix_level(const book *b, msg_side at, int64_t key, int64_t size)
+static inline price_mix mix_price(const book *b, msg_side at, int64_t key)
 {
     uint64_t tag = (uint64_t)at + 1;
-    uint64_t p = decimal_word(key, b->price_scale);
-    uint64_t s = decimal_word(size, b->size_scale);
-    return (level_mix){mix64(p + mix64(s + tag * UINT64_C(0x9e3779b97f4a7c15))),
-                       mix64(s + mix64(p + tag * UINT64_C(0xc2b2ae3d27d4eb4f)))};
-}
-
-/* Add (sign 1) or subtract (sign -1) one level. */
-static inline void sums_add(uint64_t sums[2], level_mix mix, uint64_t sign)
-{
-    sums[0] += sign * mix.low;
-    sums[1] += sign * mix.high;
+    uint64_t word = decimal_word(key, b->price_scale);
+    return (price_mix){.word = word,
+                       .low = tag * UINT64_C(0x9e3779b97f4a7c15),
+                       .high = mix64(word + tag * UINT64_C(0xc2b2ae3d27d4eb4f))};
 }
 
 static const uint64_t HASH_ADD = 1;
 static const uint64_t HASH_REMOVE = UINT64_MAX; /* -1 modulo 2^64 */
+
+/* Add (sign 1) or subtract (sign -1) one level. Values are 128 bits in units of 10^-18, so that the
+ * scale does not matter. The sums do not depend on the order of levels: each change updates them.
+ */
+static inline void sums_add(uint64_t sums[2], const book *b, price_mix price, int64_t size,
+                            uint64_t sign)
+{
+    uint64_t word = decimal_word(size, b->size_scale);
+    sums[0] += sign * mix64(price.word + mix64(word + price.low));
+    sums[1] += sign * mix64(word + price.high);
+}
 
 /* ---- one side ---- */
 
@@ -120,9 +123,9 @@ static void side_grow(book_side *side, uint32_t capacity)
 static uint32_t side_rank(const book_side *side, int64_t key)
 {
     const int64_t *at = side->keys;
-    uint32_t left = side->count;
+    size_t left = side->count;
     while (left > 0) {
-        uint32_t half = (left + 1) / 2;
+        size_t half = (left + 1) / 2;
         const int64_t *after = at + half;
         /* A probability of 0.5 makes the compiler use a conditional move. */
         at = __builtin_expect_with_probability(after[-1] < key, 1, 0.5) ? after : at;
@@ -178,18 +181,42 @@ static inline void side_note_written(book_side *side, uint32_t rank, const msg_l
 
 /* ---- updating digests ---- */
 
-/* Call this after a level was added or before a level is removed. Updates the sums of the whole
- * book and, if the level is one of the best, the sums of the best levels. */
-static inline void hash_change(book *b, msg_side at, uint32_t rank, uint64_t sign)
+/* Update the sums of the whole book and, if the level is one of the best, of the best levels, by
+ * what a change of the level adds. */
+static inline void hash_add(book *b, msg_side at, uint32_t rank, const uint64_t change[2])
 {
     const book_side *side = &b->sides[at];
     TD_ASSERT_SLOW(rank < side->count);
+    b->sums[0] += change[0];
+    b->sums[1] += change[1];
+    if (side->count - rank > b->window)
+        return;
+    b->window_sums[0] += change[0];
+    b->window_sums[1] += change[1];
+}
+
+/* Call this after a level was added or before a level is removed. */
+static inline void hash_change(book *b, msg_side at, uint32_t rank, uint64_t sign)
+{
+    const book_side *side = &b->sides[at];
+    uint64_t change[2] = {0, 0};
     if (!b->is_hashing)
         return;
-    level_mix mix = mix_level(b, at, side->keys[rank], side->sizes[rank]);
-    sums_add(b->sums, mix, sign);
-    if (side->count - rank <= b->window)
-        sums_add(b->window_sums, mix, sign);
+    sums_add(change, b, mix_price(b, at, side->keys[rank]), side->sizes[rank], sign);
+    hash_add(b, at, rank, change);
+}
+
+/* Call this before a level gets another size. */
+static inline void hash_resize(book *b, msg_side at, uint32_t rank, int64_t size)
+{
+    const book_side *side = &b->sides[at];
+    uint64_t change[2] = {0, 0};
+    if (!b->is_hashing)
+        return;
+    const price_mix price = mix_price(b, at, side->keys[rank]);
+    sums_add(change, b, price, side->sizes[rank], HASH_REMOVE);
+    sums_add(change, b, price, size, HASH_ADD);
+    hash_add(b, at, rank, change);
 }
 
 static void hash_all(book *b)
@@ -208,7 +235,7 @@ static void hash_shift(book *b, msg_side at, uint32_t rank, uint64_t sign)
     if (side->count <= b->window || side->count - rank > b->window)
         return;
     uint32_t edge = side->count - 1 - b->window;
-    sums_add(b->window_sums, mix_level(b, at, side->keys[edge], side->sizes[edge]), sign);
+    sums_add(b->window_sums, b, mix_price(b, at, side->keys[edge]), side->sizes[edge], sign);
 }
 
 /* ---- scales ---- */
@@ -287,60 +314,73 @@ static inline __attribute__((always_inline)) int level_scale(book *b, const msg_
 
 /* ---- changes ---- */
 
-static void level_delete(book *b, msg_side at, int64_t key, book_outcome *outcome)
+static void level_delete(book *b, msg_side at, uint32_t rank)
 {
-    book_side *side = &b->sides[at];
-    uint32_t rank = side_rank(side, key);
-    if (!side_has(side, rank, key)) {
-        outcome->delete_misses++;
-        return;
-    }
     hash_change(b, at, rank, HASH_REMOVE);
     hash_shift(b, at, rank, HASH_ADD);
-    side_remove(side, rank);
+    side_remove(&b->sides[at], rank);
 }
 
-static void level_put(book *b, const msg_level *level, int64_t key, int64_t size, msg_action action,
-                      book_outcome *outcome)
+/* Returns 0 if the side is at its limit. */
+static int level_insert(book *b, const msg_level *level, uint32_t rank, int64_t key, int64_t size)
 {
     const msg_side at = (msg_side)level->side;
     book_side *side = &b->sides[at];
-    uint32_t rank = side_rank(side, key);
-    outcome->empty_sizes += size <= 0;
-    if (side_has(side, rank, key)) {
-        outcome->insert_hits += action == ACTION_INSERT;
-        outcome->update_repeats += action != ACTION_INSERT && side->sizes[rank] == size;
-        hash_change(b, at, rank, HASH_REMOVE);
-        side->sizes[rank] = size;
-        side_note_written(side, rank, level);
-        hash_change(b, at, rank, HASH_ADD);
-        return;
-    }
-    outcome->update_misses += action == ACTION_UPDATE;
-    if (!side_make_space(side, rank)) {
-        outcome->overflows++;
-        return;
-    }
+    if (!side_make_space(side, rank))
+        return 0;
     side->keys[rank] = key;
     side->sizes[rank] = size;
     side_note_written(side, rank, level);
     hash_change(b, at, rank, HASH_ADD);
     hash_shift(b, at, rank, HASH_REMOVE);
+    return 1;
 }
 
-static void level_apply(book *b, const msg_level *level, msg_action action, book_outcome *outcome)
+static inline __attribute__((always_inline)) void
+level_apply(book *b, const msg_level *level, msg_action action, book_outcome *outcome)
 {
     TD_ASSERT(level->side == SIDE_BUY || level->side == SIDE_SELL);
+    const msg_side at = (msg_side)level->side;
+    book_side *side = &b->sides[at];
     int64_t key;
     int64_t size;
     if (!level_scale(b, level, &key, &size)) {
         outcome->out_of_range++;
         return;
     }
-    if (action == ACTION_DELETE)
-        level_delete(b, (msg_side)level->side, key, outcome);
-    else
-        level_put(b, level, key, size, action, outcome);
+    const uint32_t rank = side_rank(side, key);
+    const int has = side_has(side, rank, key);
+    if (action == ACTION_DELETE) {
+        outcome->delete_misses += !has;
+        if (has)
+            level_delete(b, at, rank);
+        return;
+    }
+    if (TD_UNLIKELY(size <= 0))
+        outcome->empty_sizes++;
+    if (!has) {
+        outcome->update_misses += action == ACTION_UPDATE;
+        outcome->overflows += !level_insert(b, level, rank, key, size);
+        return;
+    }
+    if (action == ACTION_INSERT)
+        outcome->insert_hits++;
+    else if (TD_UNLIKELY(side->sizes[rank] == size))
+        outcome->update_repeats++;
+    hash_resize(b, at, rank, size);
+    side->sizes[rank] = size;
+    side_note_written(side, rank, level);
+}
+
+/* Apply levels in their order, as inserts if they replace the book: an insert hit is a level that
+ * the snapshot has twice. Not inlined, so that the program has level_apply() once. */
+static __attribute__((noinline)) void apply_levels(book *b, const msg_level *levels, size_t count,
+                                                   book_change_kind kind, book_outcome *outcome)
+{
+    for (size_t i = 0; i < count; i++) {
+        const msg_action action = kind == BOOK_REPLACES ? ACTION_INSERT : levels[i].action;
+        level_apply(b, &levels[i], action, outcome);
+    }
 }
 
 /* Fill an empty book from a snapshot in the usual order: each side from the best level to the
@@ -376,9 +416,7 @@ void book_replace(book *b, const msg_book *change, book_outcome *outcome)
     if (replace_ordered(b, change))
         return;
     book_clear(b);
-    /* Insert every level: an insert hit is a level that the snapshot has twice. */
-    for (size_t i = 0; i < change->level_count; i++)
-        level_apply(b, &change->levels[i], ACTION_INSERT, outcome);
+    apply_levels(b, change->levels, change->level_count, BOOK_REPLACES, outcome);
 }
 
 void book_apply(book *b, const msg_book *change, book_outcome *outcome)
@@ -389,10 +427,7 @@ void book_apply(book *b, const msg_book *change, book_outcome *outcome)
         return;
     }
     *outcome = (book_outcome){0};
-    for (size_t i = 0; i < change->level_count; i++) {
-        const msg_level *level = &change->levels[i];
-        level_apply(b, level, (msg_action)level->action, outcome);
-    }
+    apply_levels(b, change->levels, change->level_count, BOOK_CHANGES, outcome);
 }
 
 /* ---- orders ---- */
@@ -434,8 +469,9 @@ static void follow_orders(book *b, msg_side side, td_decimal price, book_outcome
                              .price_scale = price.scale,
                              .size = of.size.mantissa,
                              .size_scale = of.size.scale,
-                             .side = (uint8_t)side};
-    level_apply(b, &level, of.count == 0 ? ACTION_DELETE : ACTION_SET, &found);
+                             .side = (uint8_t)side,
+                             .action = of.count == 0 ? ACTION_DELETE : ACTION_SET};
+    apply_levels(b, &level, 1, BOOK_CHANGES, &found);
     outcome->overflows += found.overflows;
     outcome->out_of_range += found.out_of_range + !of.is_exact;
 }
@@ -878,7 +914,7 @@ static void hash_best(const book *b, uint32_t depth, uint64_t sums[2])
         const book_side *side = &b->sides[at];
         uint32_t from = side->count > depth ? side->count - depth : 0;
         for (uint32_t i = from; i < side->count; i++)
-            sums_add(sums, mix_level(b, (msg_side)at, side->keys[i], side->sizes[i]), HASH_ADD);
+            sums_add(sums, b, mix_price(b, (msg_side)at, side->keys[i]), side->sizes[i], HASH_ADD);
     }
 }
 
@@ -911,12 +947,11 @@ void book_hash(book *b, td_hasher *into)
 {
     TD_ASSERT(b->magic == BOOK_MAGIC);
     begin_hashing(b);
-    uint8_t state[24];
+    uint8_t *state = td_hasher_space(into, 24);
     td_put_le64(state, b->sums[0]);
     td_put_le64(state + 8, b->sums[1]);
     td_put_le32(state + 16, b->sides[SIDE_BUY].count);
     td_put_le32(state + 20, b->sides[SIDE_SELL].count);
-    td_hasher_update(into, state, sizeof state);
     if (b->orders != NULL)
         order_set_hash(b->orders, into);
 }
