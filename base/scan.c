@@ -23,8 +23,33 @@ const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count
     return p + *count;
 }
 
-/* Read a whole number of 8 to 16 digits, such as a time or sequence; NULL for other numbers. */
-static inline const uint8_t *scan_two_whole_words(const uint8_t *p, uint64_t *value)
+/* scan_long_number() for all numbers, read with scan_digits(). */
+static __attribute__((noinline)) const uint8_t *scan_any_number(const uint8_t *p, int64_t *mantissa,
+                                                                uint8_t *scale)
+{
+    const int is_negative = *p == '-';
+    uint64_t value = 0;
+    size_t whole;
+    size_t places = 0;
+    p += is_negative;
+    const uint8_t first = *p;
+    p = scan_digits(p, &value, &whole);
+    if (whole == 0 || (first == '0' && whole > 1))
+        return NULL;
+    if (*p == '.') {
+        p = scan_digits(p + 1, &value, &places);
+        if (places == 0)
+            return NULL;
+    }
+    if (whole + places > SCAN_DIGITS_MAX)
+        return NULL;
+    *mantissa = (int64_t)(is_negative ? 0 - value : value);
+    *scale = (uint8_t)places;
+    return p;
+}
+
+/* Most are whole numbers of 8 to 16 digits, such as times and sequences: two words have them. */
+const uint8_t *scan_long_number(const uint8_t *p, int64_t *mantissa, uint8_t *scale)
 {
     const uint64_t zeros = UINT64_C(0x3030303030303030);
     uint64_t first = td_le64(p);
@@ -33,34 +58,12 @@ static inline const uint8_t *scan_two_whole_words(const uint8_t *p, uint64_t *va
     size_t digits = others == 0 ? 8 : (size_t)__builtin_ctzll(others) / 8;
     uint8_t next = p[8 + digits];
     if (scan_other_bytes(first) != 0 || *p == '0' || next == '.' || (next >= '0' && next <= '9'))
-        return NULL;
+        return scan_any_number(p, mantissa, scale);
     uint64_t after = digits == 0 ? 0 : (second ^ zeros) << (64 - 8 * digits);
-    *value = scan_eight_digits(first ^ zeros) * SCAN_POW10[digits] + scan_eight_digits(after);
-    return p + 8 + digits;
-}
-
-const uint8_t *scan_long_number(const uint8_t *p, uint64_t *value, uint8_t *scale)
-{
-    const uint8_t *after = scan_two_whole_words(p, value);
-    uint8_t first = *p;
-    size_t whole;
-    size_t places = 0;
+    *mantissa =
+        (int64_t)(scan_eight_digits(first ^ zeros) * SCAN_POW10[digits] + scan_eight_digits(after));
     *scale = 0;
-    if (TD_LIKELY(after != NULL))
-        return after;
-    *value = 0;
-    p = scan_digits(p, value, &whole);
-    if (whole == 0 || (first == '0' && whole > 1))
-        return NULL;
-    if (*p == '.') {
-        p = scan_digits(p + 1, value, &places);
-        if (places == 0)
-            return NULL;
-    }
-    if (whole + places > SCAN_DIGITS_MAX)
-        return NULL;
-    *scale = (uint8_t)places;
-    return p;
+    return p + 8 + digits;
 }
 
 const uint8_t *scan_scalar(const uint8_t *p, const uint8_t *end)

@@ -58,12 +58,12 @@ static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size
     return p + rest;
 }
 
-/* scan_number() after the sign, for numbers of any length. */
-const uint8_t *scan_long_number(const uint8_t *p, uint64_t *value, uint8_t *scale);
+/* scan_number() for numbers of any length, also below 0. */
+const uint8_t *scan_long_number(const uint8_t *p, int64_t *mantissa, uint8_t *scale);
 
-/* Read the rest of a scan_number() after the sign, if 1 to 7 digits (whole) precede the point, and
- * the eight bytes after the point include the number's end. */
-static inline const uint8_t *scan_two_words(const uint8_t *p, size_t whole, uint64_t *value,
+/* Read a scan_number(), if 1 to 7 digits (whole) precede the point, and the eight bytes after the
+ * point include the number's end. */
+static inline const uint8_t *scan_two_words(const uint8_t *p, size_t whole, int64_t *mantissa,
                                             uint8_t *scale)
 {
     const uint64_t zeros = UINT64_C(0x3030303030303030);
@@ -71,47 +71,39 @@ static inline const uint8_t *scan_two_words(const uint8_t *p, size_t whole, uint
     uint64_t others = scan_other_bytes(word);
     size_t places = (size_t)__builtin_ctzll(others | UINT64_C(1) << 63) / 8;
     if (TD_UNLIKELY(others == 0 || places == 0 || whole + places > 8))
-        return scan_long_number(p, value, scale);
+        return scan_long_number(p, mantissa, scale);
     uint64_t front = (td_le64(p) ^ zeros) << (64 - 8 * whole);
     uint64_t after = (word ^ zeros) << (64 - 8 * places);
-    *value = scan_eight_digits(after | front >> (8 * places));
+    *mantissa = (int64_t)scan_eight_digits(after | front >> (8 * places));
     *scale = (uint8_t)places;
     return p + whole + 1 + places;
 }
 
 /* A decimal without quotes, leading zero or exponent, of at most 18 digits. Most decimals end
  * within eight bytes: then the point is removed from the word, and all digits are converted at
- * once. */
+ * once. Every call of another function is a tail call, so that these decimals save no registers. */
 static inline const uint8_t *scan_number(const uint8_t *p, int64_t *mantissa, uint8_t *scale)
 {
-    int is_negative = *p == '-';
-    p += is_negative;
-    uint64_t value = 0;
     uint64_t word = td_le64(p);
     uint64_t others = scan_other_bytes(word);
-    size_t whole = (size_t)__builtin_ctzll(others | UINT64_C(1) << 63) / 8;
     uint64_t digits = word ^ UINT64_C(0x3030303030303030);
-    if (TD_UNLIKELY(whole == 0 || ((uint8_t)digits == 0 && whole > 1)))
-        return NULL;
-    if (TD_UNLIKELY(others == 0)) {
-        p = scan_long_number(p, &value, scale);
-    } else if ((uint8_t)(word >> (8 * whole)) != '.') {
-        value = scan_eight_digits(digits << (64 - 8 * whole));
+    if (TD_UNLIKELY(others == 0 || (others & 0x80) != 0 ||
+                    ((uint8_t)digits == 0 && (others & 0x8000) == 0)))
+        return scan_long_number(p, mantissa, scale);
+    unsigned whole = (unsigned)__builtin_ctzll(others) - 7; /* bits of the digits */
+    if ((uint8_t)(word >> whole) != '.') {
+        *mantissa = (int64_t)scan_eight_digits(digits << (64 - whole));
         *scale = 0;
-        p += whole;
-    } else if ((others &= others - 1) != 0) {
-        size_t end = (size_t)__builtin_ctzll(others) / 8;
-        uint64_t front = (UINT64_C(1) << (8 * whole)) - 1;
-        digits = (digits & front) | ((digits >> 8) & ~front);
-        value = scan_eight_digits(digits << (72 - 8 * end));
-        *scale = (uint8_t)(end - 1 - whole);
-        p = TD_LIKELY(end - 1 > whole) ? p + end : NULL;
-    } else {
-        p = scan_two_words(p, whole, &value, scale);
+        return p + whole / 8;
     }
-    /* Unsigned, because a number that is too long (p is NULL) can have any value. */
-    *mantissa = (int64_t)(is_negative ? 0 - value : value);
-    return p;
+    if (TD_UNLIKELY((others &= others - 1) == 0))
+        return scan_two_words(p, whole / 8, mantissa, scale);
+    unsigned end = (unsigned)__builtin_ctzll(others) - 7;
+    uint64_t front = (UINT64_C(1) << whole) - 1;
+    digits = (digits & front) | ((digits >> 8) & ~front);
+    *mantissa = (int64_t)scan_eight_digits(digits << (72 - end));
+    *scale = (uint8_t)((end - whole) / 8 - 1);
+    return TD_LIKELY(*scale > 0) ? p + end / 8 : NULL;
 }
 
 /* A decimal, with quotes or without. */
