@@ -150,12 +150,15 @@ td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err)
 td_result mcap_decode_message(td_bytes content, mcap_message *out, td_err *err)
 {
     mcap_input c = input_of(content);
-    out->channel_id = get_u16(&c, "channel_id");
-    out->sequence = get_u32(&c, "sequence");
-    out->log_ns = get_u64(&c, "log_time");
-    out->publish_ns = get_u64(&c, "publish_time");
-    out->data = td_bytes_of(c.p, c.left);
-    return finish(&c, MCAP_MESSAGE, err);
+    const uint8_t *p = read_bytes(&c, MCAP_MESSAGE_FIELDS_BYTES, "channel_id..publish_time");
+    if (TD_UNLIKELY(p == NULL))
+        return finish(&c, MCAP_MESSAGE, err);
+    *out = (mcap_message){.channel_id = td_le16(p),
+                          .sequence = td_le32(p + 2),
+                          .log_ns = td_le64(p + 6),
+                          .publish_ns = td_le64(p + 14),
+                          .data = td_bytes_of(c.p, c.left)};
+    return TD_OK;
 }
 
 td_result mcap_decode_chunk(td_bytes content, mcap_chunk *out, td_err *err)
