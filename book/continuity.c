@@ -1301,17 +1301,17 @@ static __attribute__((noinline)) rule_strength strength_of(const track *t, const
     return is_hint && is_proven(t, f) ? STRENGTH_STATISTIC : rule->strength;
 }
 
-static void check_rule(const track *t, const track_rule *rule, const frame_facts *f, verdict *out)
+static void check_rule(rule_view *view, const track_rule *rule, verdict *out)
 {
-    if (rule->scope == SCOPE_CONTENT && !f->checks_content)
+    verdict_item item;
+    if (rule->scope == SCOPE_CONTENT && !view->facts->checks_content)
         return;
-    const rule_view view = {t, rule, f};
-    verdict_item *item = &out->items[out->count];
-    if (!rule->fn(&view, item))
+    view->rule = rule;
+    if (TD_LIKELY(!rule->fn(view, &item)))
         return;
-    item->rule = rule->rule;
-    item->strength = strength_of(t, rule, f);
-    out->count++;
+    item.rule = rule->rule;
+    item.strength = strength_of(view->track, rule, view->facts);
+    out->items[out->count++] = item;
 }
 
 static int is_clean(const book_outcome *o)
@@ -1322,16 +1322,17 @@ static int is_clean(const book_outcome *o)
 
 static void check_rules(track *t, const frame_facts *f, verdict *out)
 {
+    rule_view view = {.track = t, .facts = f};
     TD_ASSERT_SLOW(t->other_count <= t->rule_count);
     if (TD_UNLIKELY(t->has_fetched_snapshot))
         t->crossed_frames = book_is_crossed(t->book) ? t->crossed_frames + 1 : 0;
     if (TD_LIKELY(is_clean(&f->outcome))) {
         for (uint32_t i = 0; i < t->other_count; i++)
-            check_rule(t, &t->rules[t->others[i]], f, out);
+            check_rule(&view, &t->rules[t->others[i]], out);
         return;
     }
     for (uint32_t i = 0; i < t->rule_count; i++)
-        check_rule(t, &t->rules[i], f, out);
+        check_rule(&view, &t->rules[i], out);
 }
 
 /* Keep the numbers that the next frame is compared with. A number that fell is kept, too, so that
@@ -1339,9 +1340,10 @@ static void check_rules(track *t, const frame_facts *f, verdict *out)
 static void remember(track *t, const frame_facts *f)
 {
     for (size_t i = 0; i < SEQ_NUMBERS; i++) {
-        if (f->seqs[i].is_known)
-            t->seqs[i] = f->seqs[i];
-        t->seqs[i].was_seen |= f->seqs[i].is_known;
+        if (!f->seqs[i].is_known)
+            continue;
+        t->seqs[i] = f->seqs[i];
+        t->seqs[i].was_seen = 1;
     }
     td_bytes version = f->message->head.version;
     if (TD_UNLIKELY(version.size > 0)) {

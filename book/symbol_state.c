@@ -198,14 +198,18 @@ static size_t memory_of(const topic_conn *p)
     return track_bytes(p->track) + (p->ticker == NULL ? 0 : ticker_frames_memory(p->ticker));
 }
 
-static topic_conn *conn_at(symbol_topic *t, uint32_t conn_index)
+static __attribute__((noinline)) void add_conns(symbol_topic *t, uint32_t conn_index)
 {
     const size_t each = sizeof *t->conns + sizeof *t->choice.conns;
-    if (TD_UNLIKELY(conn_index >= t->conn_count)) {
-        t->owner->bytes -= t->conn_count * each;
-        t->conns = td_array_reach(t->conns, &t->conn_count, conn_index, sizeof *t->conns);
-        t->owner->bytes += t->conn_count * each;
-    }
+    t->owner->bytes -= t->conn_count * each;
+    t->conns = td_array_reach(t->conns, &t->conn_count, conn_index, sizeof *t->conns);
+    t->owner->bytes += t->conn_count * each;
+}
+
+static inline topic_conn *conn_at(symbol_topic *t, uint32_t conn_index)
+{
+    if (TD_UNLIKELY(conn_index >= t->conn_count))
+        add_conns(t, conn_index);
     return &t->conns[conn_index];
 }
 

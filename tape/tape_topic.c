@@ -30,6 +30,6 @@ void tape_topic_apply(tape_topic *topic, const frame_ref *frame, applied_frame *
     out->found = &out->verdict;
     if (topic->ledger == NULL)
         return;
-    out->answer = topic_trust_apply(&topic->trust, topic->ledger, frame, out->found);
+    topic_trust_apply(&topic->trust, topic->ledger, frame, out->found, &out->answer);
     out->trust = &out->answer;
 }

@@ -275,17 +275,17 @@ static void note_restored(topic_trust *trust, trust_answer *own)
     trust->needs_saved = own->is_taken_over;
 }
 
-trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
-                               const symbol_verdict *found)
+void topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
+                       const symbol_verdict *found, trust_answer *out)
 {
-    trust_answer out = {.broke = &NO_BREAK, .lacks = &NO_BREAK, .began_broken = &NO_BREAK};
+    *out = (trust_answer){.broke = &NO_BREAK, .lacks = &NO_BREAK, .began_broken = &NO_BREAK};
     size_t at = find_conn(trust, &frame->channel->info, frame->conn_index);
     trust_conn *conn = &trust->conns[at];
     int is_other = !frame->is_copy && trust->has_followed && trust->followed != at;
     if (is_other && frame->is_interleaved)
         conn->is_alive =
             0; /* its frames, mixed with frames of the other connection, were not in order */
-    out.exchange_ns = found->rules.exchange_ns;
+    out->exchange_ns = found->rules.exchange_ns;
     conn->info = &frame->channel->info;
     conn->own = frame_own_conn(frame);
     conn->shard = conn->info->shard;
@@ -295,28 +295,27 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
     const int began_right = topic_trust_is_right(trust);
     if (conn->has_state && TD_UNLIKELY(may_be_interrupted(conn, frame, found->step)))
         break_if_interrupted(gaps, conn, frame->recv_ns, found->step, frame->damaged_until_ns,
-                             found, &out);
-    apply_frame(conn, frame, found, &out);
-    if (!out.is_trusted)
-        out.lacks = &conn->lacks;
+                             found, out);
+    apply_frame(conn, frame, found, out);
+    if (!out->is_trusted)
+        out->lacks = &conn->lacks;
     if (frame->is_copy)
-        return out;
+        return;
     if (TD_UNLIKELY(trust->is_earlier) && !frame->is_lead_in && conn->has_state && !began_right)
-        out.began_broken = &trust->conns[trust->followed].lacks;
+        out->began_broken = &trust->conns[trust->followed].lacks;
     trust->is_earlier = frame->is_lead_in;
     if (!trust->has_followed)
         trust->followed = at;
     trust->has_followed = 1;
     if (is_other)
-        follow_other(trust, gaps, at, frame, &out);
+        follow_other(trust, gaps, at, frame, out);
     if (TD_UNLIKELY(trust->is_restored))
-        note_restored(trust, &out);
-    trust->needs_copies = (trust->needs_copies || out.is_taken_over) && !out.is_snapshot;
-    out.needs_copies = trust->needs_copies;
-    trust->needs_saved &= out.is_trusted && !out.is_snapshot;
-    out.needs_saved = trust->needs_saved;
-    TD_ASSERT(out.is_trusted || !out.is_taken_over);
-    return out;
+        note_restored(trust, out);
+    trust->needs_copies = (trust->needs_copies || out->is_taken_over) && !out->is_snapshot;
+    out->needs_copies = trust->needs_copies;
+    trust->needs_saved &= out->is_trusted && !out->is_snapshot;
+    out->needs_saved = trust->needs_saved;
+    TD_ASSERT(out->is_trusted || !out->is_taken_over);
 }
 
 /* ---- from a saved state ---- */

@@ -95,8 +95,8 @@ void topic_trust_restore(topic_trust *trust, const gap_list *gaps, const channel
 /* Apply the next frame with a row in the schema, of any connection. found: its verdict, not NULL.
  * gaps: the whole ledger, sorted; the same in each call. For a copy, the answer is about the copy's
  * connection. */
-trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
-                               const symbol_verdict *found);
+void topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
+                       const symbol_verdict *found, trust_answer *out);
 
 /* The ledger has grown from `before` to `now`. A new gap takes effect at the next frame, even if it
  * began earlier. */

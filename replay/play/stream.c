@@ -12,10 +12,11 @@
 
 static void add_copied(stream *s, uint64_t from_ns, uint64_t to_ns)
 {
+    if (TD_LIKELY(from_ns == 0) || s->gaps.count >= LIMIT_TOPIC_GAPS)
+        return;
     const channel_info topic = {.feed = s->feed, .topic = s->topic, .symbol = s->symbol};
     const gap_row row = found_gap_of_copies(&topic, from_ns, to_ns);
-    if (from_ns != 0 && s->gaps.count < LIMIT_TOPIC_GAPS)
-        gap_list_add(&s->gaps, &row);
+    gap_list_add(&s->gaps, &row);
 }
 
 void stream_finish(stream *s)

@@ -314,7 +314,8 @@ static void apply_step(replayer *a, const script *s, const step *one)
                              .content = {.message = is_decoded ? &m : NULL}};
     symbol_verdict found;
     symbol_topic_apply(symbol_state_topic(a->state, td_bytes_str("book"), 0), &shown, &found);
-    const trust_answer answer = topic_trust_apply(&a->trust, a->gaps, &shown, &found);
+    trust_answer answer;
+    topic_trust_apply(&a->trust, a->gaps, &shown, &found, &answer);
     if (one->is_copy)
         return;
     if (a->broke == TIME_IS_RIGHT)
