@@ -96,9 +96,8 @@ static inline price_mix mix_price(const book *b, msg_side at, int64_t key)
 static const uint64_t HASH_ADD = 1;
 static const uint64_t HASH_REMOVE = UINT64_MAX; /* -1 modulo 2^64 */
 
-/* Add (sign 1) or subtract (sign -1) one level. Values are 128 bits in units of 10^-18, so that the
- * scale does not matter. The sums do not depend on the order of levels: each change updates them.
- */
+/* Add (sign 1) or subtract (sign -1) one level. The sums depend neither on scales, because values
+ * are in units of 10^-18, nor on the order of levels: each change updates them. */
 static inline void sums_add(uint64_t sums[2], const book *b, price_mix price, int64_t size,
                             uint64_t sign)
 {
@@ -709,11 +708,8 @@ int book_is_narrow(const book *b)
 void book_truncate(book *b, uint32_t depth)
 {
     for (size_t at = 0; at < SIDES; at++)
-        while (b->sides[at].count > depth) {
-            hash_change(b, (msg_side)at, 0, HASH_REMOVE);
-            hash_shift(b, (msg_side)at, 0, HASH_ADD);
-            side_remove(&b->sides[at], 0);
-        }
+        while (b->sides[at].count > depth)
+            level_delete(b, (msg_side)at, 0);
     if (b->orders != NULL)
         truncate_orders(b);
 }
