@@ -75,7 +75,7 @@ int td_hash_begin(void)
 /* As XXH128_canonicalFromHash, inlined. */
 static td_hash128 canonical(XXH128_hash_t hash)
 {
-    td_hash128 out;
+    td_hash128 out = {{0}};
     td_put_le64(out.bytes, __builtin_bswap64(hash.high64));
     td_put_le64(out.bytes + 8, __builtin_bswap64(hash.low64));
     return out;
