@@ -162,8 +162,9 @@ static void chunk_init(column_chunk *chunk, size_t held_bytes)
     chunk->least = chunk->most = bound;
     td_buf_grow(&chunk->numbers, PARQUET_PAGE_BYTES);
     td_buf_grow(&chunk->indexes, PARQUET_PAGE_BYTES);
-    td_buf_grow(&chunk->dictionary, 3 * PARQUET_DICTIONARY_BYTES); /* with the compressed page */
-    td_buf_grow(&chunk->scratch, 3 * PARQUET_PAGE_BYTES);
+    td_buf_grow(&chunk->dictionary,
+                (size_t)3 * PARQUET_DICTIONARY_BYTES); /* with the compressed page */
+    td_buf_grow(&chunk->scratch, (size_t)3 * PARQUET_PAGE_BYTES);
     td_buf_grow(&chunk->pages, held_bytes);
     td_buf_grow(&chunk->group, held_bytes);
     chunk->compressor = ZSTD_createCCtx_advanced(MEMORY);
