@@ -111,7 +111,7 @@ static const uint8_t *scan_value(const uint8_t *p, const uint8_t *end, int depth
 static const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uint8_t *p,
                                          const uint8_t *end, uint32_t *found)
 {
-    if (*p != '"')
+    if (p >= end || *p != '"')
         return NULL;
     *found = key_set_find(set, place, p + 1);
     if (*found != KEY_NONE) {
@@ -125,8 +125,8 @@ static const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uin
     return *p == ':' ? p + 1 : NULL;
 }
 
-/* Read a key and its colon. *found is its index in the set, or KEY_NONE; place is its position in
- * the object. */
+/* Read a key and its colon; p is at most end. *found is its index in the set, or KEY_NONE; place is
+ * its position in the object. */
 static inline const uint8_t *scan_key(key_set *set, uint32_t place, const uint8_t *p,
                                       const uint8_t *end, uint32_t *found)
 {
@@ -167,11 +167,21 @@ struct fast_frame {
     uint8_t has_kind;
 };
 
+static inline uint32_t half_load(const uint8_t *p)
+{
+    uint32_t half;
+    memcpy(&half, p, sizeof half);
+    return half;
+}
+
 /* 1 if the size bytes at a equal those at b. */
 static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
 {
+    if (size < 4)
+        return size == 0 || memcmp(a, b, size) == 0;
     if (size < 8)
-        return memcmp(a, b, size) == 0;
+        return ((half_load(a) ^ half_load(b)) |
+                (half_load(a + size - 4) ^ half_load(b + size - 4))) == 0;
     uint64_t differs = key_load(a + size - 8) ^ key_load(b + size - 8);
     for (size_t i = 0; i + 8 < size; i += 8)
         differs |= key_load(a + i) ^ key_load(b + i);
@@ -390,7 +400,7 @@ fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entr
     do {
         uint32_t field;
         const uint8_t *key = p;
-        p = p < h->end ? scan_key(&h->f.p->entry, place, p, h->end, &field) : NULL;
+        p = scan_key(&h->f.p->entry, place, p, h->end, &field);
         if (p == NULL || p >= h->end)
             return NULL;
         if (field == KEY_NONE) {
@@ -416,7 +426,7 @@ fast_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uin
     const plan_lead *leads = h->f.p->leads;
     const uint8_t *roles = h->f.p->role_of;
     const uint8_t *end = h->end;
-    uint32_t count = h->f.p->entry.count;
+    uint32_t count = h->f.p->lead_count;
     uint32_t field = 0;
     while (field < count && plan_lead_is(&leads[field], p)) {
         p = value(h, field, (fast_role)roles[field], p + leads[field].bytes, entry);
@@ -967,8 +977,6 @@ static const uint8_t *walk_node(fast_frame *h, plan_node *node, const uint8_t *p
     p++;
     do {
         uint32_t found;
-        if (p >= h->end)
-            return NULL;
         p = scan_key(&node->keys, place++, p, h->end, &found);
         if (p == NULL || p >= h->end)
             return NULL;
@@ -1070,10 +1078,10 @@ static cached_topic *find_topic(fast_decoder *d, const topic_match *topic, cache
     size_t place =
         ((uintptr_t)symbol.data >> 4 ^ (uintptr_t)topic->row >> 8) & (FAST_TOPICS_MAX - 1);
     cached_topic *cached = &d->topics[place];
-    if (TD_UNLIKELY(
-            cached->row != topic->row ||
-            !td_bytes_equal(td_bytes_of(cached->symbol_text, cached->symbol_bytes), symbol) ||
-            !td_bytes_equal(td_bytes_of(cached->name, cached->name_bytes), name))) {
+    if (TD_UNLIKELY(cached->row != topic->row || cached->symbol_bytes != symbol.size ||
+                    cached->name_bytes != name.size ||
+                    !bytes_are(cached->symbol_text, symbol.data, symbol.size) ||
+                    !bytes_are(cached->name, name.data, name.size))) {
         copy_text(cached->symbol_text, symbol);
         copy_text(cached->name, name);
         cached->row = topic->row;

@@ -218,19 +218,19 @@ static void plan_values(decode_plan *p)
         }
 }
 
-/* Prepare the text that precedes a field's value. */
-static void plan_lead_init(plan_lead *lead, char first, const char *key)
+/* Prepare the text that precedes a field's value. Returns 0 if it is too long. */
+static int plan_lead_init(plan_lead *lead, char first, const char *key)
 {
     char text[sizeof lead->word] = {0};
     uint8_t mask[sizeof lead->mask] = {0};
     int size = snprintf(text, sizeof text, "%c\"%s\":", first, key);
-    *lead = (plan_lead){.bytes = 0};
     if (size < 0 || (size_t)size >= sizeof text)
-        return;
+        return 0;
     memset(mask, 0xff, (size_t)size);
     memcpy(lead->word, text, sizeof text);
     memcpy(lead->mask, mask, sizeof mask);
     lead->bytes = (uint32_t)size;
+    return 1;
 }
 
 /* Note at which index each field of entries that are arrays is: their keys are numbers. */
@@ -488,7 +488,9 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
     TD_ASSERT(row->field_count <= FAST_FIELDS_MAX);
     plan_roles(p, roles);
     for (size_t i = 0; i < row->field_count; i++) {
-        plan_lead_init(&p->leads[i], i == 0 ? '{' : ',', row->fields[i].key);
+        if (p->lead_count == i &&
+            plan_lead_init(&p->leads[i], i == 0 ? '{' : ',', row->fields[i].key))
+            p->lead_count++;
         if ((row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE) &&
             !msg_struct_has(row->type, row->fields[i].member))
             p->extra_fields |= UINT64_C(1) << i;

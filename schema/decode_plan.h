@@ -121,7 +121,7 @@ enum { PLAN_LEAD_WORDS = 3 };
 typedef struct plan_lead {
     uint64_t word[PLAN_LEAD_WORDS];
     uint64_t mask[PLAN_LEAD_WORDS];
-    uint32_t bytes; /* 0: the text is too long for these words */
+    uint32_t bytes;
 } plan_lead;
 
 /* 1 if the text at p begins with the lead. Three words must be readable at p. */
@@ -130,7 +130,7 @@ static inline int plan_lead_is(const plan_lead *lead, const uint8_t *p)
     uint64_t differs = ((key_load(p) ^ lead->word[0]) & lead->mask[0]) |
                        ((key_load(p + 8) ^ lead->word[1]) & lead->mask[1]) |
                        ((key_load(p + 16) ^ lead->word[2]) & lead->mask[2]);
-    return differs == 0 && lead->bytes != 0;
+    return differs == 0;
 }
 
 /* Where the fast path stores a field of an entry. */
@@ -203,6 +203,7 @@ typedef struct decode_plan {
     uint8_t has_inherited;
     uint8_t has_twin[TOPIC_FIELDS_MAX]; /* 1: another field has the same member */
     plan_lead leads[FAST_FIELDS_MAX];
+    uint32_t lead_count; /* number of fields before the first whose text is too long for a lead */
     uint8_t role_of[FAST_FIELDS_MAX]; /* fast_role of each field */
     uint64_t size_bit;                /* the bit of the size field */
     uint64_t required_fields;         /* a bit for each field that the fast path must find */

@@ -307,11 +307,8 @@ const char *topic_speech_name(topic_speech speaks)
 
 void msg_head_init(msg_head *head, const topic_match *topic)
 {
-    *head = (msg_head){
-        .type = topic->row->type,
-        .kind = FRAME_UNTYPED,
-        .row = topic->row,
-        .topic = topic->topic,
-        .symbol = topic->symbol,
-    };
+    head->type = topic->row->type;
+    head->row = topic->row;
+    head->topic = topic->topic;
+    head->symbol = topic->symbol;
 }

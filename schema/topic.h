@@ -485,7 +485,8 @@ static inline int topic_row_is_dated(const topic_row *row)
 /* 1 if the row applies to frames received at at_ns (TOPIC_ANY_TIME: always). */
 int topic_row_is_valid(const topic_row *row, uint64_t at_ns);
 
-/* Initialize the head of a message with its topic's row and names; everything else is absent. */
+/* Set type, row and names in the head of a message, in which everything is absent: it is all
+ * zero. */
 void msg_head_init(msg_head *head, const topic_match *topic);
 
 /* Among the family's rows, the row with the same pattern and type that is valid at at_ns; if there
