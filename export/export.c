@@ -508,13 +508,15 @@ static td_result make_day(day_work *work, td_err *err)
     planned_day *day = work->day;
     const export_run_state *run = day->run;
     const export_options *options = run->options;
-    /* The gaps that touch this day, whether or not another exported day also lists them; without
-     * those of a symbol that is left out because the day is not clean. */
+    /* The gaps that touch this day, whether or not another exported day also lists them, but for
+     * gaps of a symbol that is left out because the day is not clean. A gap without a symbol is of
+     * several topics, whatever is left out. */
     const gap_row **gaps = td_alloc_zero(run->gap_count + 1, sizeof(const gap_row *));
     size_t gap_count = 0;
     for (size_t i = 0; i < run->gap_count; i++)
         if (selection_wants_gap(options->wanted, day->window, run->gaps[i]) &&
-            export_is_clean(options->spec, day->day, run->gaps[i]->feed, run->gaps[i]->symbol))
+            (run->gaps[i]->symbol[0] == '\0' ||
+             export_is_clean(options->spec, day->day, run->gaps[i]->feed, run->gaps[i]->symbol)))
             gaps[gap_count++] = run->gaps[i];
     selection wanted = *options->wanted;
     wanted.wants_channel = export_needs_channel;

@@ -16,6 +16,7 @@ import {
   tapedeck,
   temporary,
 } from "../support/harness.mjs";
+import { AT_S, imported } from "../support/frames_by_second.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { numberedExchange } from "../support/numbered_exchange.mjs";
 import { MovedClock, withoutMovedClock } from "../support/moved_clock.mjs";
@@ -397,6 +398,38 @@ test("export --only-clean leaves out days that are not clean; --max-gap-loss ref
     ["export", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--max-gap-loss", "101"],
     { status: 2 }
   );
+});
+
+test("export --only-clean keeps the gap of a connection, although a topic without a symbol is left out", async (t) => {
+  const frame = (channel, data) => ({
+    jsonrpc: "2.0",
+    method: "subscription",
+    params: { channel, data },
+  });
+  const state = frame("platform_state", { price_index: "btc_usd", locked: false });
+  const trade = (trade_seq) =>
+    frame("trades.BTC-PERPETUAL.raw", [
+      {
+        timestamp: AT_S * 1000,
+        ...{ trade_seq, trade_id: String(trade_seq), instrument_name: "BTC-PERPETUAL" },
+        ...{ price: 100, amount: 10, direction: "buy", tick_direction: 0 },
+        ...{ index_price: 100, mark_price: 100 },
+      },
+    ]);
+  const frames = [trade(1), ["B", state], trade(2), ["B"], ["B", state], trade(3)];
+  const { archive, out } = await imported(t, "deribit", frames);
+  const reasons = (await found(t, archive, [], { status: 1 })).map((day) => [
+    day.symbol,
+    day.reasons,
+  ]);
+  assert.deepEqual(reasons, [
+    [null, "disconnect"],
+    ["BTC-PERPETUAL", null],
+  ]);
+  const args = ["export", "-q", archive, "--format", "tardis-csv", "--type", "trades"];
+  await tapedeck(t, [...args, "--only-clean", "--out", out], { status: 1 });
+  const [day] = manifestOf(out).days;
+  assert.deepEqual([day.totals.rows, day.verdict], [3, "incomplete"]);
 });
 
 test("a book that broke before midnight is a break at the beginning of the next day, in each format and part of the day", async (t) => {
