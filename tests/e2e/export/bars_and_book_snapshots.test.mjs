@@ -9,6 +9,7 @@ import {
   capture,
   captureLines,
   eventually,
+  importLines,
   jsonList,
   manifestOf,
   segments,
@@ -449,9 +450,7 @@ test("a trade that is lost or comes twice across midnight makes the last bar of 
       const frame = { stream: "btcusdt@aggTrade", data: { ...data, ...ids } };
       lines.push({ t: "recv", conn: "A", ts: (T + 200) / 1000, data: JSON.stringify(frame) });
     }
-    const file = path.join(dir, what);
-    fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-    const archive = await imported(t, "binance-usdm", file);
+    const archive = await importLines(t, lines, { format: "cryptofeed", family: "binance-usdm" });
     const out = path.join(dir, `${what}-out`);
     const types = ["--format", "parquet", "--type", "bars", "--bars", "5s"];
     await tapedeck(t, ["export", "-q", archive, ...types, "--out", out], { status: null });
@@ -464,7 +463,7 @@ test("a trade that is lost or comes twice across midnight makes the last bar of 
 });
 
 /** A capture of a trade each 25 ms for 20 s around midnight, by a recorder whose clock is behind by this many ms. */
-function skewed(dir, midnight, behind, first = 0, end = 800) {
+function skewed(midnight, behind, first = 0, end = 800) {
   const lines = [];
   for (let i = first; i < end; i++) {
     const made = midnight - 10_000 + 25 * i;
@@ -480,16 +479,9 @@ function skewed(dir, midnight, behind, first = 0, end = 800) {
       seq: i + 1,
     };
     const frame = { topic: "publicTrade.BTCUSDT", type: "snapshot", ts: made, data: [trade] };
-    lines.push(
-      JSON.stringify({
-        recv_ns: (BigInt(made - behind) * 1_000_000n).toString(),
-        data: frame,
-      }).replace(/"recv_ns":"(\d+)"/, '"recv_ns":$1')
-    );
+    lines.push({ recv_ns: `${made - behind}000000`, data: frame });
   }
-  const file = path.join(dir, `behind-${behind}-${first}.jsonl`);
-  fs.writeFileSync(file, lines.join("\n"));
-  return file;
+  return lines;
 }
 
 for (const behind of [0, 2, 30, 1270, 9000, 12_000])
@@ -499,18 +491,7 @@ for (const behind of [0, 2, 30, 1270, 9000, 12_000])
     async (t) => {
       const dir = temporary(t);
       const midnight = Date.UTC(2026, 10, 21);
-      const archive = path.join(dir, "tape");
-      await tapedeck(t, [
-        "import",
-        "-q",
-        "-a",
-        archive,
-        "--format",
-        "jsonl",
-        "--family",
-        "v5-linear",
-        skewed(dir, midnight, behind),
-      ]);
+      const archive = await importLines(t, skewed(midnight, behind), { family: "v5-linear" });
       const barsOf = async (name, ...more) => {
         const out = path.join(dir, name);
         const asked = ["--format", "parquet", "--type", "bars", "--bars", "1s", ...more];
@@ -581,17 +562,7 @@ test("the manifest names the segments read before the day; after they are pruned
     [0, 402],
     [402, 800],
   ])
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "jsonl",
-      "--family",
-      "v5-linear",
-      skewed(dir, midnight, 50, first, end),
-    ]);
+    await importLines(t, skewed(midnight, 50, first, end), { archive, family: "v5-linear" });
   const run = () =>
     tapedeck(t, [
       "export",

@@ -13,6 +13,7 @@ import {
   chunksOf,
   flipIn,
   importFrames,
+  importLines,
   inboundFrames,
   isManifest,
   manifestName,
@@ -470,21 +471,12 @@ test(
 const START_MS = 1_700_000_000_000; // 2023-11-14T22:13:20Z
 
 /** An archive of these frames, one a second. */
-async function recorded(t, family, frames) {
-  const dir = temporary(t);
-  const file = path.join(dir, "frames.jsonl");
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        (f, i) => JSON.stringify({ ts: START_MS + 1000 * (i + 1), data: JSON.stringify(f) }) + "\n"
-      )
-      .join("")
+const recorded = (t, family, frames) =>
+  importLines(
+    t,
+    frames.map((f, i) => ({ ts: START_MS + 1000 * (i + 1), data: JSON.stringify(f) })),
+    { family }
   );
-  const archive = path.join(dir, "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
-  return archive;
-}
 
 /** Rows of a file without exchange, symbol and local time: "timestamp flag side price amount". */
 const rowsOf = (out, name) =>
@@ -808,12 +800,8 @@ test(
         ...lines.map((line) => moved(line, DAY_S)),
       ],
     };
-    for (const [feed, text] of Object.entries(days)) {
-      const file = path.join(dir, feed);
-      fs.writeFileSync(file, text.join("\n"));
-      const as = ["--format", "cryptofeed", "--family", "inverse", "--feed", feed];
-      await tapedeck(t, ["import", "-q", "-a", archive, ...as, file]);
-    }
+    for (const [feed, text] of Object.entries(days))
+      await importLines(t, text, { archive, format: "cryptofeed", family: "inverse", feed });
     const errors = new Set();
     for (const threads of [1, 2, 4]) {
       const args = exporting(archive, "tardis-csv", path.join(dir, "out"), "-j", String(threads));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { query } from "../support/parquet_files.mjs";
 import { Recorder, simulator } from "../support/recorders.mjs";
@@ -58,19 +58,12 @@ const trade = (n) => ({
 });
 
 /** Adds frames to an archive, one a second. */
-async function add(t, archive, family, from_s, frames) {
-  const file = `${archive}.jsonl`;
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        (frame, i) =>
-          JSON.stringify({ ts: AT_MS + 1000 * (from_s + i), data: JSON.stringify(frame) }) + "\n"
-      )
-      .join("")
+const add = (t, archive, family, from_s, frames) =>
+  importLines(
+    t,
+    frames.map((frame, i) => ({ ts: AT_MS + 1000 * (from_s + i), data: JSON.stringify(frame) })),
+    { archive, family }
   );
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
-}
 
 test("a gap is filed under the exchange of its feed", async (t) => {
   const dir = temporary(t),
@@ -254,26 +247,12 @@ test("a break that has ended stays as it is when another connection continues th
     ["b", "delta", 7],
     ["b", "delta", 8],
   ];
-  const lines = frames.map(
-    ([conn, type, u], i) =>
-      JSON.stringify({
-        ts: AT_MS + 1000 * (i < 7 ? i : i + 60),
-        conn,
-        data: JSON.stringify(book(type, u)),
-      }) + "\n"
-  );
-  fs.writeFileSync(`${archive}.jsonl`, lines.join(""));
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    `${archive}.jsonl`,
-  ]);
+  const lines = frames.map(([conn, type, u], i) => ({
+    ts: AT_MS + 1000 * (i < 7 ? i : i + 60),
+    conn,
+    data: JSON.stringify(book(type, u)),
+  }));
+  await importLines(t, lines, { archive, family: "v5-linear" });
   await tapedeck(t, ["export", "-q", "-a", archive, "--format", "parquet", "--out", out], {
     status: 1,
   });

@@ -9,6 +9,7 @@ import zlib from "node:zlib";
 import {
   chunksOf,
   flipIn,
+  importLines,
   json,
   manifestOf,
   parseLines,
@@ -503,29 +504,12 @@ test(
 );
 
 /** Import a capture of books [ms, frame text] into the archive; the time to the next capture is a gap. */
-async function add(t, archive, frames) {
-  const file = path.join(temporary(t), "capture.jsonl");
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        ([ms, data]) =>
-          JSON.stringify({ recv_ns: `${ms}000000`, conn: 0, data: JSON.parse(data) }) + "\n"
-      )
-      .join("")
+const add = (t, archive, frames) =>
+  importLines(
+    t,
+    frames.map(([ms, data]) => ({ recv_ns: `${ms}000000`, conn: 0, data: JSON.parse(data) })),
+    { archive, family: "v5-linear" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
-}
 
 test(
   "a gap after a book's last frame of the day ends the book in every format",

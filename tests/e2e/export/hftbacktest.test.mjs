@@ -7,6 +7,7 @@ import { after, test } from "node:test";
 import {
   capture,
   captureLines,
+  importLines,
   json,
   listening,
   manifestOf,
@@ -254,28 +255,12 @@ const trade = (ms, S, p, v, s = "BTCUSDT") => ({
   ],
 });
 
-async function recorded(t, frames, family = "v5-linear") {
-  const dir = temporary(t);
-  const file = path.join(dir, "frames.jsonl");
-  fs.writeFileSync(
-    file,
-    frames
-      .map((frame) => JSON.stringify({ ts: frame.ts + 10, data: JSON.stringify(frame) }) + "\n")
-      .join("")
+const recorded = (t, frames, family = "v5-linear") =>
+  importLines(
+    t,
+    frames.map((frame) => ({ ts: frame.ts + 10, data: JSON.stringify(frame) })),
+    { family }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    path.join(dir, "tape"),
-    "--format",
-    "jsonl",
-    "--family",
-    family,
-    file,
-  ]);
-  return path.join(dir, "tape");
-}
 
 /** Records in brief: kind, flags, ms of both times, price, amount. */
 const short = (rows) =>
@@ -358,26 +343,12 @@ test("a symbol of two feeds has a folder for each; the format's options are refu
     "v5-linear": [trade(0, "Buy", "1", "1"), trade(0, "Buy", "3", "1", "ETHUSDT")],
     "v5-spot": [trade(0, "Buy", "2", "1")],
   };
-  for (const [family, list] of Object.entries(frames)) {
-    const file = path.join(dir, `${family}.jsonl`);
-    fs.writeFileSync(
-      file,
-      list
-        .map((frame) => JSON.stringify({ ts: START_MS + 10, data: JSON.stringify(frame) }) + "\n")
-        .join("")
+  for (const [family, list] of Object.entries(frames))
+    await importLines(
+      t,
+      list.map((frame) => ({ ts: START_MS + 10, data: JSON.stringify(frame) })),
+      { archive, family }
     );
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "jsonl",
-      "--family",
-      family,
-      file,
-    ]);
-  }
   await tapedeck(t, exporting(archive, out, "--format", "tardis-csv"));
   const names = [
     "ETHUSDT_20231114.npz",
@@ -552,18 +523,7 @@ test("frames without a receive time of their own do not show a clock that was be
           ? JSON.stringify(data)
           : `{"recv_ns":${data.ts - behindMs}000000,"data":${JSON.stringify(data)}}`
       );
-    fs.writeFileSync(path.join(dir, "in.jsonl"), lines.map((line) => `${line}\n`).join(""));
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive + behindMs,
-      "--format",
-      "jsonl",
-      "--family",
-      "v5-linear",
-      path.join(dir, "in.jsonl"),
-    ]);
+    await importLines(t, lines, { archive: archive + behindMs, family: "v5-linear" });
     const { stderr } = await tapedeck(
       t,
       exporting(archive + behindMs, path.join(dir, `out${behindMs}`)).filter((arg) => arg !== "-q")

@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import {
   capture,
+  importLines,
   isRecorded,
   parseLines,
   tapedeck,
@@ -184,12 +185,7 @@ test("channels name the feed of their messages", async (t) => {
       { t: "connect", conn: "A", ts: AT_S, addr: "wss://a.example/" },
       ...[0, 1].map((i) => ({ t: "recv", conn: "A", ts: AT_S + 1 + 2 * i + k, data: frame(i) })),
     ];
-    const file = path.join(dir, feed);
-    fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-    await tapedeck(t, [
-      ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear"],
-      ...["--feed", feed, file],
-    ]);
+    await importLines(t, lines, { archive, format: "cryptofeed", family: "v5-linear", feed });
   }
   await tapedeck(t, ["export", "-q", "-a", archive, "--format", "mcap", "--out", out]);
   const { channels, messages } = await readFile(path.join(out, "messages_2026-09-21.mcap"));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { FRAMES_MS, tapedeck, temporary } from "../support/harness.mjs";
+import { FRAMES_MS, importLines, tapedeck, temporary } from "../support/harness.mjs";
 
 const DOCUMENT = `family: made-up
 exchange: bybit
@@ -35,33 +35,19 @@ test("a category that is a path becomes the name of one folder", async (t) => {
   const frame = { topic: "trade.A", data: [{ p: "1", v: "2", S: "Buy", i: "7", T: FRAMES_MS }] };
   fs.mkdirSync(at("a", "b"), { recursive: true });
   fs.writeFileSync(at("made-up.yaml"), DOCUMENT);
-  fs.writeFileSync(
-    at("frames.jsonl"),
+  const archive = await importLines(
+    t,
     [
       { ts: FRAMES_MS, url: "wss://stream.bybit.com/made/up" },
       { ts: FRAMES_MS + 1000, data: JSON.stringify(frame) },
-    ]
-      .map((line) => JSON.stringify(line) + "\n")
-      .join("")
+    ],
+    { family: "made-up", families: at("made-up.yaml") }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    at("tape"),
-    "--format",
-    "jsonl",
-    "--family",
-    "made-up",
-    "--families",
-    at("made-up.yaml"),
-    at("frames.jsonl"),
-  ]);
   await tapedeck(t, [
     "export",
     "-q",
     "-a",
-    at("tape"),
+    archive,
     "--format",
     "nautilus",
     "--out",
@@ -70,5 +56,5 @@ test("a category that is a path becomes the name of one folder", async (t) => {
   assert.deepEqual(fs.readdirSync(at("a", "b", "out", "data", "trades")), [
     "A-A_.._.._.._.._.._OUTSIDE_B.BYBIT",
   ]);
-  assert.deepEqual(fs.readdirSync(dir).sort(), ["a", "frames.jsonl", "made-up.yaml", "tape"]);
+  assert.deepEqual(fs.readdirSync(dir).sort(), ["a", "made-up.yaml"]);
 });

@@ -6,6 +6,7 @@ import path from "node:path";
 import { after } from "node:test";
 import {
   capture,
+  importLines,
   isManifest,
   isRecorded,
   manifestOf,
@@ -159,27 +160,12 @@ function imported() {
 
 /** An archive of these frames, one a second; null begins another connection. */
 async function recorded(t, frames) {
-  const dir = temporary(t);
-  const file = path.join(dir, "frames.jsonl");
   const line = (f, i) => ({
     ts: START_MS + 1000 * (i + 1),
     ...(f === null ? { url: "wss://stream.bybit.com/x" } : { data: JSON.stringify(f) }),
     ...(f?.result && { dir: "http", url: "https://api.bybit.com/v5/market/instruments-info" }),
   });
-  fs.writeFileSync(file, frames.map((f, i) => JSON.stringify(line(f, i)) + "\n").join(""));
-  const archive = path.join(dir, "tape");
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
-  return archive;
+  return importLines(t, frames.map(line), { family: "v5-linear" });
 }
 
 const frame = (n, type, b, a) => ({
@@ -590,32 +576,16 @@ const trade = (day, n, p, v) => ({
 
 /** An archive of days, whose frames are an array for each day. */
 async function recordedDays(t, ...days) {
-  const dir = temporary(t),
-    archive = path.join(dir, "tape"),
-    file = path.join(dir, "frames.jsonl");
   const line = (f, day, i) => ({
     ts: START_MS + day * DAY_MS + 1000 * (i + 1),
     data: JSON.stringify(f),
     ...(f.result && { dir: "http", url: "https://api.bybit.com/v5/market/instruments-info" }),
   });
-  fs.writeFileSync(
-    file,
-    days
-      .flatMap((frames, day) => frames.map((f, i) => JSON.stringify(line(f, day, i)) + "\n"))
-      .join("")
+  return importLines(
+    t,
+    days.flatMap((frames, day) => frames.map((f, i) => line(f, day, i))),
+    { family: "v5-linear" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
-  return archive;
 }
 
 const list = (tick) =>

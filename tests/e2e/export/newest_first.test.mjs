@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
-import { tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { query } from "../support/parquet_files.mjs";
 import { installed, pythonWith, scripts, withoutLibrary } from "../support/python_scripts.mjs";
@@ -38,10 +38,9 @@ function frame(i, type, trades) {
 }
 
 /** After the reconnection, whose snapshot repeats trades, a frame has trades of two times, two of them at the same time. */
-function archived(t) {
-  const file = path.join(temporary(t), "frames.jsonl");
-  fs.writeFileSync(
-    file,
+const archived = (t) =>
+  importLines(
+    t,
     [
       frame(0, "snapshot", [
         [101, "12", -20],
@@ -59,21 +58,9 @@ function archived(t) {
         [104, "15", 20],
       ]),
       frame(3, "update", [[107, "18", 210]]),
-    ].join("\n")
+    ],
+    { family: "coinbase-advanced" }
   );
-  const archive = path.join(temporary(t), "tape");
-  return tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "coinbase-advanced",
-    file,
-  ]).then(() => archive);
-}
 
 const IDS = [99, 100, 101, 102, 103, 104, 105, 106, 107];
 const csvRows = (out, type) => {

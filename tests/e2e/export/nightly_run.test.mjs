@@ -7,6 +7,7 @@ import {
   BIN,
   Program,
   captureLines,
+  importLines,
   isManifest,
   run,
   tapedeck,
@@ -27,30 +28,14 @@ function commandOfRecipe() {
 }
 
 /** Add a day to the archive: the capture with moved times. */
-async function record(t, archive, dir, day) {
-  const file = path.join(dir, `day-${day}.txt`);
+async function record(t, archive, day) {
   const move = (line) =>
     line.replace(
       /(^|<- |<-> )(\d+)(\.\d+)/,
       (_, before, whole, rest) => `${before}${Number(whole) + day * DAY_S}${rest}`
     );
-  fs.writeFileSync(
-    file,
-    captureLines(INVERSE)
-      .map((line) => (line === "" ? line : move(line)))
-      .join("\n")
-  );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    "inverse",
-    file,
-  ]);
+  const lines = captureLines(INVERSE).map((line) => (line === "" ? line : move(line)));
+  await importLines(t, lines, { archive, format: "cryptofeed", family: "inverse" });
 }
 
 function filesBelow(dir) {
@@ -79,7 +64,7 @@ test(
       t.diagnostic(
         `${night}: ${manifests().join(" ")}; ${Object.keys(filesBelow(nights)).length} files`
       );
-    await record(t, archive, dir, 0);
+    await record(t, archive, 0);
     const first = await run(t, "tapedeck", command(nights, "2021-04-17"), { status: 0 });
     assert.equal(first.stdout + first.stderr, "");
     // A night after which nothing was recorded is told each time.
@@ -91,7 +76,7 @@ test(
     assert.deepEqual(manifests(), ["MANIFEST.2021-04-17.json"]);
     tell("the first night");
     // The second night is killed as soon as it writes something.
-    await record(t, archive, dir, 1);
+    await record(t, archive, 1);
     const killed = new Program(
       t,
       path.join(path.resolve(BIN), "tapedeck"),
@@ -106,7 +91,7 @@ test(
     assert.ok(!manifests().includes("MANIFEST.2021-04-18.json"));
     tell("the second, killed");
     // The third night exports both days.
-    await record(t, archive, dir, 2);
+    await record(t, archive, 2);
     const third = await run(t, "tapedeck", command(nights), { status: 1 }); // the time between the captures is a gap
     assert.match(
       third.stderr,

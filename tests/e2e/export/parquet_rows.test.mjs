@@ -8,6 +8,7 @@ import { after } from "node:test";
 import zlib from "node:zlib";
 import {
   capture,
+  importLines,
   isRecorded,
   manifestOf,
   tapedeck,
@@ -402,7 +403,7 @@ test("rows of tickers and klines equal SQLite's", { skip: withoutCapture(V5) }, 
 });
 
 /** A capture of trades of two symbols: enough for several row groups of each. */
-function captureOfTrades(file) {
+function captureOfTrades() {
   const at = 1_790_000_000,
     FRAMES = 100,
     TRADES = 120;
@@ -434,15 +435,11 @@ function captureOfTrades(file) {
         ts: at + lines.length,
         data: JSON.stringify(frame(symbol, i)),
       });
-  fs.writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  return lines;
 }
 
 test("row groups end by the rows of their own file: not by others, nor by threads", async (t) => {
-  const folder = temporary(t),
-    archive = path.join(folder, "tape"),
-    lines = path.join(folder, "trades.jsonl");
-  captureOfTrades(lines);
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", lines]);
+  const archive = await importLines(t, captureOfTrades(), { format: "cryptofeed" });
   const files = [];
   for (const more of [
     ["-j", "1"],

@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
-import { filesBelow, tapedeck, temporary } from "../support/harness.mjs";
+import { filesBelow, importLines, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { installed, withoutLibrary } from "../support/python_scripts.mjs";
 
@@ -74,20 +74,7 @@ with tapedeck.open(sys.argv[1]) as archive:
 }
 
 test("parts of a dataset have each trade once", async (t) => {
-  const file = path.join(temporary(t), "frames.jsonl");
-  const archive = path.join(temporary(t), "tape");
-  fs.writeFileSync(file, LINES.join("\n"));
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "coinbase-advanced",
-    file,
-  ]);
+  const archive = await importLines(t, LINES, { family: "coinbase-advanced" });
   const whole = range(80, 120);
   const env = withoutLibrary ? undefined : { ...process.env, PYTHONPATH: installed(t) };
   const bars = withoutLibrary ? [] : barsSince(archive, "", env);

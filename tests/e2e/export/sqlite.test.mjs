@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, manifestOf, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import {
+  capture,
+  importLines,
+  manifestOf,
+  tapedeck,
+  temporary,
+  withoutCapture,
+} from "../support/harness.mjs";
 import { scripts } from "../support/python_scripts.mjs";
 
 const python = scripts("python3");
@@ -112,20 +119,7 @@ test("tables mark gaps, untrusted books and undecodable frames", async (t) => {
     { t: "recv", conn: "W", ts: MS / 1000 + 4, data: book("delta", "a", "8", "2", 5) },
     { t: "recv", conn: "W", ts: MS / 1000 + 5, data: book("snapshot", "a", "8", "2", 6) },
   ];
-  const file = path.join(dir, "frames.jsonl");
-  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-  const archive = path.join(dir, "tape");
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
+  const archive = await importLines(t, lines, { format: "cryptofeed", family: "v5-linear" });
   const out = path.join(dir, "out");
   await tapedeck(t, exporting(archive, out), { status: 1 });
   assert.deepEqual(await compared(out, "2021-04-17"), { book_changes: 3, gaps: 2 });
@@ -181,11 +175,7 @@ test("a member that a family's trades lack is NULL after a trade that has it", a
         data: JSON.stringify(frame(i)),
       })),
     ];
-    const file = path.join(dir, family);
-    fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-    await tapedeck(t, [
-      ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file],
-    ]);
+    await importLines(t, lines, { archive, format: "cryptofeed", family });
   }
   await tapedeck(t, exporting(archive, out));
   const rows = JSON.parse(
@@ -231,12 +221,7 @@ test("two feeds of one symbol have rows of their own", async (t) => {
         data: JSON.stringify(trade(i)),
       })),
     ];
-    const file = path.join(dir, feed);
-    fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-    await tapedeck(t, [
-      ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear"],
-      ...["--feed", feed, file],
-    ]);
+    await importLines(t, lines, { archive, format: "cryptofeed", family: "v5-linear", feed });
   }
   await tapedeck(t, exporting(archive, out));
   assert.deepEqual(await compared(out, "2026-09-21"), { trades: 8 });

@@ -10,6 +10,7 @@ import {
   captureLines,
   chunksOf,
   flipIn,
+  importLines,
   tapedeck,
   temporary,
   withoutCapture,
@@ -22,16 +23,11 @@ const V5 = "v5-2026-08-09.jsonl.gz";
 
 /** An archive of these frames, one a second; null begins another connection. */
 async function recorded(t, family, frames) {
-  const dir = temporary(t);
-  const file = path.join(dir, "frames.jsonl");
   const line = (f, i) => ({
     ts: START_MS + 1000 * (i + 1),
     ...(f === null ? { url: "wss://stream.bybit.com/x" } : { data: JSON.stringify(f) }),
   });
-  fs.writeFileSync(file, frames.map((f, i) => JSON.stringify(line(f, i)) + "\n").join(""));
-  const archive = path.join(dir, "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
-  return archive;
+  return importLines(t, frames.map(line), { family });
 }
 
 /** {file: text} of an export of all types. */
@@ -318,20 +314,11 @@ test(
       .replace(numbers(lines[broken[0]]), numbers(again));
     lines[bad] = lines[bad].replace(/"price":"[^"]*"/, '"price":"x"');
     const lost = new Set([...broken.slice(100, 160), ...broken.slice(401)]);
-    const file = path.join(temporary(t), "broken.txt");
-    fs.writeFileSync(file, lines.filter((_, i) => !lost.has(i)).join("\n"));
-    const archive = path.join(temporary(t), "tape");
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "cryptofeed",
-      "--family",
-      "inverse",
-      file,
-    ]);
+    const archive = await importLines(
+      t,
+      lines.filter((_, i) => !lost.has(i)),
+      { format: "cryptofeed", family: "inverse" }
+    );
     const replayed = JSON.parse(
       (await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null })).stdout
     );
@@ -373,20 +360,7 @@ test(
         (_, a, s, rest) => `${a}${Number(s) + 1618704000 - first}${rest}`
       )
     );
-    const file = path.join(temporary(t), "moved.txt");
-    fs.writeFileSync(file, moved.join("\n"));
-    const archive = path.join(temporary(t), "tape");
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "cryptofeed",
-      "--family",
-      "inverse",
-      file,
-    ]);
+    const archive = await importLines(t, moved, { format: "cryptofeed", family: "inverse" });
     const before = await exported(t, archive, "--from", "2021-04-18");
     assert.ok(Object.keys(before).length > 5);
     const day = path.join(archive, "capture/2021/04/17");

@@ -2,14 +2,13 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { filesBelow, tapedeck, temporary } from "../support/harness.mjs";
+import { filesBelow, importLines, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 
 const BEGIN_MS = 1_795_630_280_000 - (1_795_630_280_000 % 60_000);
 const SYMBOL = "BTCUSDT";
 
-const frame = (at, data) =>
-  JSON.stringify({ recv_ns: `${BEGIN_MS + at + 5}000000`, conn: 0, data }) + "\n";
+const frame = (at, data) => ({ recv_ns: `${BEGIN_MS + at + 5}000000`, conn: 0, data });
 let trades = 0;
 const trade = (at) =>
   frame(at, {
@@ -84,14 +83,7 @@ async function dataset(t, archive, ...types) {
   return { code, manifest, files: Object.fromEntries(files.map((name) => [name, read(name)])) };
 }
 
-async function archiveOf(t, frames) {
-  const file = path.join(temporary(t), "frames.jsonl");
-  const archive = path.join(temporary(t), "tape");
-  fs.writeFileSync(file, frames.join(""));
-  const options = ["--format", "jsonl", "--family", "v5-linear"];
-  await tapedeck(t, ["import", "-q", "-a", archive, ...options, file]);
-  return archive;
-}
+const archiveOf = (t, frames) => importLines(t, frames, { family: "v5-linear" });
 
 test("a type reads the topics that it needs", async (t) => {
   const archive = await archiveOf(t, framesOf(false));
@@ -116,7 +108,7 @@ test("losses that another topic shows are found", async (t) => {
 });
 
 test("a type without a topic is nothing to export", async (t) => {
-  const books = framesOf(false).filter((line) => line.includes("orderbook"));
+  const books = framesOf(false).filter(({ data }) => data.topic.startsWith("orderbook"));
   const archive = await archiveOf(t, books);
   const out = path.join(temporary(t), "out");
   const options = ["--format", "tardis-csv", "--type", "trades", "--out", out];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { manifestOf, tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 
 const GOLDEN = "tests/golden";
@@ -61,7 +61,7 @@ function readTable() {
 
 /** A capture of the golden frames of a family's present topics, a second each. Topics of several symbols are left out, because
  * they would repeat the others' rows. */
-function capture(family, file) {
+function capture(family) {
   const names = fs
     .readdirSync(path.join(GOLDEN, family))
     .filter((name) => /^(?!.*(\.out|@|\.kind)).*\.json$/.test(name));
@@ -69,7 +69,7 @@ function capture(family, file) {
     .sort()
     .map((name) => fs.readFileSync(path.join(GOLDEN, family, name), "utf8").trim());
   const at = 1_790_000_000;
-  const lines = [
+  return [
     { t: "header", format: 2, exchange: "TEST" },
     { t: "connect", conn: "A", ts: at, addr: "wss://a.example/" },
     ...(REQUESTS[family] ?? []).map((data) => ({
@@ -80,21 +80,18 @@ function capture(family, file) {
     })),
     ...frames.map((data, i) => ({ t: "recv", conn: "A", ts: at + i + 1, data })),
   ];
-  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
 }
 
 test("the families have the types of the documentation's table, and no others", async (t) => {
   const table = readTable();
   const families = fs.readdirSync(GOLDEN);
   for (const family of families) {
-    const dir = temporary(t),
-      [file, archive] = ["frames", "tape"].map((name) => path.join(dir, name));
-    capture(family, file);
-    await tapedeck(
-      t,
-      ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file],
-      { status: null }
-    );
+    const dir = temporary(t);
+    const archive = await importLines(t, capture(family), {
+      format: "cryptofeed",
+      family,
+      status: null,
+    });
     const out = path.join(dir, "set");
     await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", out], {
       status: null,

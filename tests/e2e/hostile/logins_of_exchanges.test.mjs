@@ -9,7 +9,7 @@ import path from "node:path";
 import {
   eventsOf,
   eventually,
-  json,
+  importLines,
   jsonLines,
   listening,
   tapedeck,
@@ -246,9 +246,6 @@ test("import hides the same", async (t) => {
 });
 
 test("import hides issued tokens in answers, also those whose request is not in the capture", async (t) => {
-  const dir = temporary(t),
-    archive = path.join(dir, "tape"),
-    file = path.join(dir, "capture.jsonl");
   const [[, login], , [, refreshed]] = EXCHANGES.deribit.talk;
   const token = "<<G38a1tGFzqGiUCmnegBcm8d4nfP3tytiNQz6tkCBYXY>>";
   const url = "https://www.deribit.com/api/v2";
@@ -258,11 +255,11 @@ test("import hides issued tokens in answers, also those whose request is not in 
     // Of a name that may be something else, in the answer to a request with a key.
     { dir: "http", url: `${url}/a?api_key=<<k3yK3yk3yK3y>>`, data: `{"token":"${token}"}` },
   ];
-  const written = lines.map((line, i) => ({ recv_ns: `${NOW + i}000000`, ...line }));
-  fs.writeFileSync(file, written.map((line) => plain(JSON.stringify(line)) + "\n").join(""));
-  await tapedeck(t, ["import", "-a", archive, "--family", "deribit", "--format", "jsonl", file], {
-    status: null,
-  });
+  const archive = await importLines(
+    t,
+    lines.map((line, i) => plain(JSON.stringify({ recv_ns: `${NOW + i}000000`, ...line }))),
+    { family: "deribit", status: null }
+  );
   const rows = await jsonLines(t, ["cat", "-a", archive]);
   assert.deepEqual(
     rows.map(({ data }) => data).sort(),

@@ -9,7 +9,15 @@ import http from "node:http";
 import path from "node:path";
 import { describe } from "node:test";
 import zlib from "node:zlib";
-import { eventsOf, jsonLines, listening, run, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  eventsOf,
+  importLines,
+  jsonLines,
+  listening,
+  run,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { nothingLeaked, nothingLeakedInText } from "../support/secret_search.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
@@ -558,22 +566,15 @@ describe("secrets", { concurrency: 2 }, () => {
       nothingLeakedInText(recorder, word);
     }
     // Nor is it in events or errors about a capture's URLs.
-    const capture = path.join(dir, "capture");
-    fs.writeFileSync(
-      capture,
-      `wss://user:${word}@stream.bybit.com/realtime?token=${word}x <-> 1795154400.0\n1795154401.0: {"echo":"${word}"}\n`
+    const imported = await importLines(
+      t,
+      [
+        `wss://user:${word}@stream.bybit.com/realtime?token=${word}x <-> 1795154400.0`,
+        `1795154401.0: {"echo":"${word}"}`,
+      ],
+      { format: "cryptofeed", family: "inverse" }
     );
-    await tapedeck(t, [
-      "import",
-      "-a",
-      path.join(dir, "imported"),
-      "--format",
-      "cryptofeed",
-      "--family",
-      "inverse",
-      capture,
-    ]);
-    await nothingLeaked(path.join(dir, "imported"), word);
+    await nothingLeaked(imported, word);
     const unknown = path.join(dir, "unknown");
     fs.writeFileSync(
       unknown,

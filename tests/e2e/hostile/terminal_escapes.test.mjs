@@ -1,10 +1,9 @@
 // Symbols, topics and reasons from peers and files never control a terminal: every verb that prints text runs on a terminal
 // of its own, and every byte of its output is checked. Expected: base/escape.h.
 import assert from "node:assert/strict";
-import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { archiveVerbs, json, jsonLines, tapedeck, temporary } from "../support/harness.mjs";
+import { archiveVerbs, importLines, json, jsonLines, temporary } from "../support/harness.mjs";
 import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { onTerminals } from "../support/terminal_output.mjs";
@@ -42,25 +41,16 @@ const frame = (symbol, seq) =>
 
 /** An archive with a frame of each symbol, a sequence that falls, and one that no rule knows. */
 async function archiveOf(t, dir) {
-  const archive = path.join(dir, "tape");
   const names = Object.keys(SYMBOLS);
   const lines = [`wss://test/realtime <-> ${START}.0`];
   names.forEach((symbol, i) => lines.push(`${START + 1 + i}.0: ${frame(symbol, 100 + i)}`));
   lines.push(`${START + 20}.0: ${frame(names[0], 50)}`);
   lines.push(`wss://test/realtime <-> ${START + 30}.0`);
-  fs.writeFileSync(path.join(dir, "capture"), lines.map((l) => l + "\n").join(""));
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    "inverse",
-    path.join(dir, "capture"),
-  ]);
-  return archive;
+  return importLines(t, lines, {
+    archive: path.join(dir, "tape"),
+    format: "cryptofeed",
+    family: "inverse",
+  });
 }
 
 /** Check that no byte controls a terminal, except line ends and "to the start, clear" of the status line and replay's

@@ -19,6 +19,7 @@ import {
   eventually,
   filesBelow,
   flipIn,
+  importLines,
   json,
   listening,
   manifestsOf,
@@ -335,16 +336,8 @@ export async function baseRows(t, dir, family) {
 
 /** An archive of edited rows. */
 export async function importRows(t, dir, name, family, rows) {
-  const file = path.join(dir, `${name}.jsonl`),
-    archive = path.join(dir, name);
-  fs.writeFileSync(
-    file,
-    renumbered(rows)
-      .map((row) => JSON.stringify({ ...row, recv_ns: String(row.recv_ns) }) + "\n")
-      .join("")
-  );
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
-  return archive;
+  const lines = renumbered(rows).map((row) => ({ ...row, recv_ns: String(row.recv_ns) }));
+  return importLines(t, lines, { archive: path.join(dir, name), family });
 }
 
 // ---- answers ---------------------------------------------------------------------------------------
@@ -723,14 +716,11 @@ async function recordedLive(t, dir, name, family, { hooks, args = [], run }) {
     await run({ between, start, stopped, archive, t, lines, family, url: between.url });
     const seen = between.seen.length; // the observer may be later than the recorder
     await eventually("the observer has later frames", () => between.seen.length > seen + 400);
-    const file = path.join(dir, `${name}-truth.jsonl`),
-      truth = path.join(dir, `${name}-truth`);
-    fs.writeFileSync(file, between.seen.map((row) => JSON.stringify(row) + "\n").join(""));
-    await tapedeck(
-      t,
-      ["import", "-q", "-a", truth, "--format", "jsonl", "--family", family, file],
-      { status: null }
-    );
+    const truth = await importLines(t, between.seen, {
+      archive: path.join(dir, `${name}-truth`),
+      family,
+      status: null,
+    });
     const all = await exported(t, truth, path.join(dir, `${name}-truth-rows`));
     return { archive, all, metrics };
   } finally {

@@ -4,15 +4,12 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { archiveVerbs, helpOf, tapedeck, temporary } from "../support/harness.mjs";
+import { archiveVerbs, helpOf, importLines, tapedeck, temporary } from "../support/harness.mjs";
 
 const NOON = Date.parse("2021-04-17T12:00:00Z");
 
 /** An archive of ten trades. */
 async function archiveOf(t) {
-  const dir = temporary(t),
-    archive = path.join(dir, "tape"),
-    file = path.join(dir, "capture.jsonl");
   const trade = (ms) => ({
     topic: "trade.BTCUSD",
     data: [
@@ -29,26 +26,12 @@ async function archiveOf(t) {
       },
     ],
   });
-  fs.writeFileSync(
-    file,
-    Array.from(
-      { length: 10 },
-      (_, i) =>
-        `{"recv_ns":${NOON + i * 1000}000000,"conn":0,"data":${JSON.stringify(trade(NOON + i * 1000))}}\n`
-    ).join("")
+  const frames = Array.from({ length: 10 }, (_, i) => trade(NOON + i * 1000));
+  return importLines(
+    t,
+    frames.map((data, i) => ({ recv_ns: `${NOON + i * 1000}000000`, conn: 0, data })),
+    { family: "inverse" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "inverse",
-    file,
-  ]);
-  return archive;
 }
 
 /** One function decides for all verbs where the argument may be, and which archive has precedence: one verb of each program, and

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { segments, tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, segments, tapedeck, temporary } from "../support/harness.mjs";
 
 const START = Date.parse("2026-08-09T12:40:00Z"),
   STEP = 20_000,
@@ -39,16 +39,12 @@ function* lines() {
   }
 }
 
-async function imported(t) {
-  const dir = temporary(t),
-    file = path.join(dir, "frames.jsonl"),
-    archive = path.join(dir, "tape");
-  const text = [...lines()].map(([ms, line]) => JSON.stringify({ recv_ns: ms * 1e6, ...line }));
-  fs.writeFileSync(file, text.join("\n"));
-  const options = ["--format", "jsonl", "--family", "bitstamp"];
-  await tapedeck(t, ["import", "-q", "-a", archive, ...options, file]);
-  return archive;
-}
+const imported = (t) =>
+  importLines(
+    t,
+    [...lines()].map(([ms, line]) => ({ recv_ns: ms * 1e6, ...line })),
+    { family: "bitstamp" }
+  );
 
 /** The rows of an export by type, without the columns that name exchange and symbol. */
 async function exported(t, archive, status) {

@@ -9,6 +9,7 @@ import {
   chunksOf,
   filesBelow,
   flipIn,
+  importLines,
   json,
   jsonList,
   manifestOf,
@@ -184,14 +185,10 @@ for (const [what, stepMs, count] of [
 ])
   test(`days: a last chunk of ${what} that cannot be read is missing, also in a cut`, async (t) => {
     const dir = temporary(t),
-      archive = path.join(dir, "tape"),
-      file = path.join(dir, "frames.jsonl"),
       cut = path.join(dir, "cut.mcap"),
       start = Date.parse("2026-08-09T10:00:00Z");
     const rows = Array.from({ length: count }, (_, i) => trade(start + i * stepMs, i));
-    fs.writeFileSync(file, rows.map((row) => JSON.stringify(row) + "\n").join(""));
-    const options = ["--format", "jsonl", "--family", "bitstamp"];
-    await tapedeck(t, ["import", "-q", "-a", archive, ...options, file]);
+    const archive = await importLines(t, rows, { family: "bitstamp" });
     const last = chunksOf(segmentOf(archive)).at(-1);
     flipIn(segmentOf(archive), last);
     await tapedeck(t, ["cut", "-q", archive, "--out", cut], { status: 3 });

@@ -9,6 +9,7 @@ import {
   chunksOf,
   eventually,
   flipIn,
+  importLines,
   json,
   jsonList,
   manifestOf,
@@ -60,29 +61,12 @@ const trade = (symbol, i) => ({
 });
 
 /** Import frames [ms, frame, other members] into an archive's feed v5-linear, as one capture. Without a frame a connection begins. */
-async function add(t, archive, frames) {
-  const file = path.join(temporary(t), "capture.jsonl");
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        ([ms, data, more]) =>
-          JSON.stringify({ recv_ns: `${ms}000000`, conn: 0, data, ...more }) + "\n"
-      )
-      .join("")
+const add = (t, archive, frames) =>
+  importLines(
+    t,
+    frames.map(([ms, data, more]) => ({ recv_ns: `${ms}000000`, conn: 0, data, ...more })),
+    { archive, family: "v5-linear" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
-}
 
 const found = async (t, archive, more = [], options = { status: 1 }) =>
   (await json(t, ["days", archive, "--json", ...more], options)).days;

@@ -1,36 +1,29 @@
 // `tapedeck diff`: archives of made-up frames, so that their differences are known.
 import assert from "node:assert/strict";
-import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { chunksOf, flipIn, json, segments, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  chunksOf,
+  flipIn,
+  importLines,
+  json,
+  segments,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 
 const START_MS = 1_795_154_400_000;
 
 /** An archive of these trades [symbol, id], one every 10 ms. */
 async function archiveOf(t, dir, name, trades, startMs = START_MS) {
-  const file = path.join(dir, `${name}.jsonl`);
   const line = ([symbol, id], i) => {
     const data = JSON.stringify({
       topic: `trade.${symbol}`,
       data: [{ symbol, trade_id: `${id}` }],
     });
-    return `{"recv_ns":${startMs + i * 10}000000,"conn":0,"data":${JSON.stringify(data)}}\n`;
+    return { recv_ns: `${startMs + i * 10}000000`, conn: 0, data };
   };
-  fs.writeFileSync(file, trades.map(line).join(""));
-  const archive = path.join(dir, name);
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "inverse",
-    file,
-  ]);
-  return archive;
+  return importLines(t, trades.map(line), { archive: path.join(dir, name), family: "inverse" });
 }
 
 const btc = (...ids) => ids.map((id) => ["BTCUSD", id]);

@@ -4,17 +4,14 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import { capture, importLines, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { Recorder, deleteCatalog } from "../support/recorders.mjs";
 
 const V5 = "v5-2026-08-09.jsonl.gz";
 const NOON = Date.parse("2021-04-17T12:00:00Z");
 
 async function archiveOf(t) {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
   const captureOf = (symbol) => {
-    const file = path.join(dir, "capture.jsonl");
     const trade = (ms) => ({
       topic: `trade.${symbol}`,
       data: [
@@ -31,39 +28,14 @@ async function archiveOf(t) {
         },
       ],
     });
-    fs.writeFileSync(
-      file,
-      Array.from(
-        { length: 10 },
-        (_, i) =>
-          `{"recv_ns":${NOON + i * 1000}000000,"conn":0,"data":${JSON.stringify(trade(NOON + i * 1000))}}\n`
-      ).join("")
-    );
-    return file;
+    return Array.from({ length: 10 }, (_, i) => NOON + i * 1000).map((ms) => ({
+      recv_ns: `${ms}000000`,
+      conn: 0,
+      data: trade(ms),
+    }));
   };
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "inverse",
-    captureOf("BTCUSD"),
-  ]);
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "linear",
-    captureOf("ETHUSDT"),
-  ]);
-  return archive;
+  const archive = await importLines(t, captureOf("BTCUSD"), { family: "inverse" });
+  return importLines(t, captureOf("ETHUSDT"), { archive, family: "linear" });
 }
 
 const NOTHING =

@@ -9,6 +9,7 @@ import { bookTape } from "../support/book_tape.mjs";
 import {
   chunksOf,
   flipIn,
+  importLines,
   json,
   jsonLines,
   listening,
@@ -289,7 +290,6 @@ async function imported(t, page, dir) {
 
 /** Frames of v5-linear that fill an export's manifest: an id with a comma, a lost delta, days without rows. */
 async function market(t, dir) {
-  const archive = path.join(dir, "market");
   const day = (n) => 1_795_000_000_000 + n * 86_400_000;
   const trade = (n, symbol, id) => ({
     topic: `publicTrade.${symbol}`,
@@ -314,23 +314,8 @@ async function market(t, dir) {
     trade(0, "=X", "1"),
     trade(4, "BTCUSDT", "2"),
   ];
-  const lines = frames.map(
-    (data, i) => JSON.stringify({ recv_ns: `${data.ts}00000${i}`, data }) + "\n"
-  );
-  const file = path.join(dir, "market.jsonl");
-  fs.writeFileSync(file, lines.join(""));
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
-  return archive;
+  const lines = frames.map((data, i) => ({ recv_ns: `${data.ts}00000${i}`, data }));
+  return importLines(t, lines, { archive: path.join(dir, "market"), family: "v5-linear" });
 }
 
 const copyOf = (archive, name) => {

@@ -9,6 +9,7 @@ import { after, describe, test } from "node:test";
 import {
   catalogRows,
   filesBelow,
+  importLines,
   json,
   jsonList,
   listening,
@@ -56,30 +57,15 @@ async function archiveOf(t) {
 
 async function imported(t, dir) {
   const archive = path.join(dir, "tape");
-  for (const day of DAYS) {
-    const file = path.join(dir, `${day}.jsonl`);
-    fs.writeFileSync(
-      file,
-      frames(day)
-        .map(
-          ({ ms, text }) =>
-            `{"recv_ns":${ms}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":${text}}\n`
-        )
-        .join("")
+  for (const day of DAYS)
+    await importLines(
+      t,
+      frames(day).map(
+        ({ ms, text }) =>
+          `{"recv_ns":${ms}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":${text}}`
+      ),
+      { archive, family: "inverse", feed: FEED }
     );
-    await tapedeck(t, [
-      "import",
-      "-a",
-      archive,
-      "--format",
-      "jsonl",
-      "--family",
-      "inverse",
-      "--feed",
-      FEED,
-      file,
-    ]);
-  }
   return archive;
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { json, tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, json, tapedeck, temporary } from "../support/harness.mjs";
 import { compareWithTruth, feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 
 const NOON_NS = 1618660800000000000n;
@@ -18,27 +18,13 @@ async function archiveOf(t) {
     ["one", ["BTCUSD", "ETHUSD"]],
     ["two", ["XRPUSD"]],
   ]) {
-    const file = path.join(dir, `${feed}.jsonl`);
     const lines = symbols.flatMap((symbol, k) =>
       Array.from({ length: 10 }, (_, i) => {
         const ms = Number(NOON_NS / 1000000n) + i * 1000 + k;
-        return `{"recv_ns":${ms}000000,"conn":0,"data":${JSON.stringify({ topic: `trade.${symbol}`, data: [{ trade_time_ms: ms, timestamp: new Date(ms).toISOString(), symbol, side: "Buy", size: 1, price: 100, tick_direction: "PlusTick", trade_id: `${symbol}${ms}`, cross_seq: ms }] })}}\n`;
+        return `{"recv_ns":${ms}000000,"conn":0,"data":${JSON.stringify({ topic: `trade.${symbol}`, data: [{ trade_time_ms: ms, timestamp: new Date(ms).toISOString(), symbol, side: "Buy", size: 1, price: 100, tick_direction: "PlusTick", trade_id: `${symbol}${ms}`, cross_seq: ms }] })}}`;
       })
     );
-    fs.writeFileSync(file, lines.sort().join(""));
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--feed",
-      feed,
-      "--format",
-      "jsonl",
-      "--family",
-      "inverse",
-      file,
-    ]);
+    await importLines(t, lines.sort(), { archive, feed, family: "inverse" });
   }
   return archive;
 }

@@ -10,6 +10,7 @@ import {
   capture,
   commands,
   helpOf,
+  importLines,
   json,
   run,
   segments,
@@ -83,27 +84,14 @@ async function longNames(t) {
       `1618677888.0: ${trade("BTCUSD", 7).replace("{", '{"a_member_that_no_schema_knows":1,')}`,
     ],
   ];
-  for (const [i, content] of files.entries()) {
-    const file = path.join(dir, `capture-${i}`);
-    fs.writeFileSync(file, content.map((l) => `${l}\n`).join(""));
-    await tapedeck(
-      t,
-      [
-        "import",
-        "-q",
-        "-a",
-        archive,
-        "--format",
-        "cryptofeed",
-        "--family",
-        "inverse",
-        "--feed",
-        FEED,
-        file,
-      ],
-      { status: null }
-    );
-  }
+  for (const lines of files)
+    await importLines(t, lines, {
+      archive,
+      format: "cryptofeed",
+      family: "inverse",
+      feed: FEED,
+      status: null,
+    });
   return archive;
 }
 

@@ -2,11 +2,11 @@
 // equal texts, so nothing tells which of the later line's first frames the earlier one had brought.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import {
   FRAMES_MS,
+  importLines,
   json,
   jsonLines,
   manifestsOf,
@@ -44,22 +44,12 @@ async function merged(t, dir, second = SECOND) {
   for (const [name, [from, to]] of [
     ["first", FIRST],
     ["second", second],
-  ]) {
-    const file = path.join(dir, `${name}.jsonl`),
-      frames = Array.from({ length: to - from }, (_, i) => frameAt(i, from + i));
-    fs.writeFileSync(file, frames.map((line) => JSON.stringify(line) + "\n").join(""));
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      path.join(dir, name),
-      "--format",
-      "jsonl",
-      "--family",
-      FAMILY,
-      file,
-    ]);
-  }
+  ])
+    await importLines(
+      t,
+      Array.from({ length: to - from }, (_, i) => frameAt(i, from + i)),
+      { archive: path.join(dir, name), family: FAMILY }
+    );
   const both = path.join(dir, "both");
   const report = await json(t, [
     "merge",
@@ -158,13 +148,10 @@ test("what a line has after the other one's last frame is read, even if the tape
 });
 
 test("what waited for another line is read before a later session", async (t) => {
-  const dir = temporary(t),
-    { both } = await merged(t, dir, [5, 20]);
-  const before = (await jsonLines(t, ["cat", both])).length,
-    file = path.join(dir, "later.jsonl");
-  const later = Array.from({ length: 10 }, (_, i) => JSON.stringify(frameAt(i, 7200 + i)) + "\n");
-  fs.writeFileSync(file, later.join(""));
-  await tapedeck(t, ["import", "-q", "-a", both, "--format", "jsonl", "--family", FAMILY, file]);
+  const { both } = await merged(t, temporary(t), [5, 20]);
+  const before = (await jsonLines(t, ["cat", both])).length;
+  const later = Array.from({ length: 10 }, (_, i) => frameAt(i, 7200 + i));
+  await importLines(t, later, { archive: both, family: FAMILY });
   const times = (await jsonLines(t, ["cat", both])).map(({ recv_ns }) => BigInt(recv_ns));
   assert.equal(times.length, before + later.length);
   assert.ok(times.every((time, i) => i === 0 || time >= times[i - 1]));

@@ -5,6 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import {
   catalogRows,
+  importLines,
   json,
   jsonList,
   rawFrames,
@@ -38,29 +39,20 @@ function capture(day, symbol) {
       `${start + i}.000000: ${JSON.stringify({ topic: `trade.${symbol}`, data: [trade] })}`
     );
   }
-  return lines.join("\n") + "\n";
+  return lines;
 }
 
-async function archiveOf(t, feeds = ["one"]) {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  for (const feed of feeds)
-    for (const day of DAYS) {
-      const file = path.join(dir, `${feed}-${day}.txt`);
-      fs.writeFileSync(file, capture(day, "BTCUSD"));
-      await tapedeck(t, [
-        "import",
-        "-a",
-        archive,
-        "--format",
-        "cryptofeed",
-        "--family",
-        "inverse",
-        "--feed",
-        feed,
-        file,
-      ]);
-    }
+const importDay = (t, archive, feed, day) =>
+  importLines(t, capture(day, "BTCUSD"), {
+    archive,
+    format: "cryptofeed",
+    family: "inverse",
+    feed,
+  });
+
+async function archiveOf(t, feeds = ["one"], days = DAYS) {
+  const archive = path.join(temporary(t), "tape");
+  for (const feed of feeds) for (const day of days) await importDay(t, archive, feed, day);
   return archive;
 }
 
@@ -166,27 +158,7 @@ test("prune by age removes old segments, with --dry-run none, and every verb sti
 });
 
 /** An archive with an hour of frames on each of these days. */
-async function archiveOfDays(t, days) {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  for (const day of days) {
-    const file = path.join(dir, `${day}.txt`);
-    fs.writeFileSync(file, capture(day, "BTCUSD"));
-    await tapedeck(t, [
-      "import",
-      "-a",
-      archive,
-      "--format",
-      "cryptofeed",
-      "--family",
-      "inverse",
-      "--feed",
-      "one",
-      file,
-    ]);
-  }
-  return archive;
-}
+const archiveOfDays = (t, days) => archiveOf(t, ["one"], days);
 
 const daysAgo = (n) => new Date(Date.now() - n * 86400_000).toISOString().slice(0, 10);
 
@@ -218,20 +190,7 @@ test("a frame in the future does not make others old; ages count back from the n
   await tapedeck(t, ["prune", "-a", archive, "--older-than", "30d"]);
   assert.deepEqual(segments(archive).map(dayOf), [...days.slice(2), "2099-06-01"]);
   // Another feed that ended earlier: its age counts from the archive's newest frame.
-  const file = path.join(temporary(t), "other.txt");
-  fs.writeFileSync(file, capture(days[1], "BTCUSD"));
-  await tapedeck(t, [
-    "import",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    "inverse",
-    "--feed",
-    "two",
-    file,
-  ]);
+  await importDay(t, archive, "two", days[1]);
   await tapedeck(t, ["prune", "-a", archive, "--feed", "two", "--older-than", "30d"]);
   assert.ok(segments(archive).every((f) => path.basename(f).startsWith("one-")));
   assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
@@ -280,20 +239,7 @@ test("prune by size keeps the newest segments, and with --feed removes only that
 test("a feed continues after its pruned segments, and the journal proves the chain", async (t) => {
   const archive = await archiveOf(t);
   await tapedeck(t, ["prune", "-a", archive, "--feed", "one", "--all"]);
-  const file = path.join(temporary(t), "more.txt");
-  fs.writeFileSync(file, capture("2021-04-21", "BTCUSD"));
-  await tapedeck(t, [
-    "import",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    "inverse",
-    "--feed",
-    "one",
-    file,
-  ]);
+  await importDay(t, archive, "one", "2021-04-21");
   await checkAll(t, archive, 1);
 });
 

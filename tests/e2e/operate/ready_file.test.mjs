@@ -5,7 +5,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { Program, ready, tapedeck, temporary } from "../support/harness.mjs";
+import { Program, importLines, ready, tapedeck, temporary } from "../support/harness.mjs";
 
 const PROGRAMS = {
   sim: () => ["sim", "--families", "inverse", "--symbols", "1", "--rate", "50"],
@@ -13,24 +13,14 @@ const PROGRAMS = {
 };
 
 /** An archive with one frame. */
-async function imported(t, dir) {
-  const file = path.join(dir, "one.txt");
-  fs.writeFileSync(
-    file,
-    '1618677785.0: {"topic":"trade.BTCUSD","data":[{"trade_time_ms":1618677785000,"timestamp":"2021-04-17T16:43:05.000Z","symbol":"BTCUSD","side":"Buy","size":1,"price":60000.5,"tick_direction":"PlusTick","trade_id":"00000000-0000-4000-8000-000000000001","cross_seq":1}]}\n'
+const imported = (t, dir) =>
+  importLines(
+    t,
+    [
+      '1618677785.0: {"topic":"trade.BTCUSD","data":[{"trade_time_ms":1618677785000,"timestamp":"2021-04-17T16:43:05.000Z","symbol":"BTCUSD","side":"Buy","size":1,"price":60000.5,"tick_direction":"PlusTick","trade_id":"00000000-0000-4000-8000-000000000001","cross_seq":1}]}',
+    ],
+    { archive: path.join(dir, "tape"), format: "cryptofeed", family: "inverse" }
   );
-  await tapedeck(t, [
-    "import",
-    "-a",
-    path.join(dir, "tape"),
-    "--format",
-    "cryptofeed",
-    "--family",
-    "inverse",
-    file,
-  ]);
-  return path.join(dir, "tape");
-}
 
 for (const [verb, args] of Object.entries(PROGRAMS))
   test(`${verb} removes an old ready file at its start, and its own at its end`, async (t) => {

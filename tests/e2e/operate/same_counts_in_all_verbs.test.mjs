@@ -6,6 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import {
   filesBelow,
+  importLines,
   json,
   jsonLines,
   jsonList,
@@ -35,11 +36,9 @@ test("gaps and replay list the same gaps at every edge of a selection; reindex c
   const archive = path.join(dir, "tape");
   const start = Date.parse("2021-04-17T00:00:00Z");
   for (const second of [0, 100, 200]) {
-    const file = path.join(dir, `${second}.jsonl`);
     const line = (i) =>
-      `{"recv_ns":${start + (second + i) * 1000}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[],"n":${second + i}}}\n`;
-    fs.writeFileSync(file, Array.from({ length: 5 }, (_, i) => line(i)).join(""));
-    await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
+      `{"recv_ns":${start + (second + i) * 1000}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[],"n":${second + i}}}`;
+    await importLines(t, [0, 1, 2, 3, 4].map(line), { archive, family: "inverse" });
   }
   const all = times((await tapedeck(t, ["gaps", "-a", archive, "--json"], { status: 1 })).stdout);
   assert.equal(all.length, 2);

@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, commands, helpOf, tapedeck, temporary } from "../support/harness.mjs";
+import { BIN, commands, helpOf, importLines, temporary } from "../support/harness.mjs";
 
 const PROGRAMS = ["tapedeck", "tapedeck-record", "tapedeck-replay", "tapedeck-sim"];
 const FAMILIES =
@@ -211,20 +211,7 @@ async function recorded(t, dir) {
       data: { symbol: "BTCUSDT", lastPrice: "2" },
     },
   });
-  const file = path.join(dir, "of-two.jsonl");
-  fs.writeFileSync(file, [...lines, ticker, ""].join("\n"));
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
-  return archive;
+  return importLines(t, [...lines, ticker], { archive, family: "v5-linear" });
 }
 
 for (const [shell, offered] of Object.entries(SHELLS)) {

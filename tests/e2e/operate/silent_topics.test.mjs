@@ -1,10 +1,9 @@
 // Topics that are granted and never send a frame: named by every verb, and neither clean nor proven. The frames are made up here, so
 // the times are known; docs/completeness.md ("Granted and silent") defines what a silence means.
 import assert from "node:assert/strict";
-import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { json, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, json, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
 import { jsonOf, readSavedPage } from "../support/saved_page.mjs";
 
 const NOON = Date.parse("2026-08-09T12:00:00Z");
@@ -60,8 +59,6 @@ const candle = (i, volume) => {
 
 /** An archive in which these topics are granted, and a book and the frames of `more` come each second. */
 async function recorded(t, topics, { seconds = 120, more = () => [], refused = [] } = {}) {
-  const archive = path.join(temporary(t), "tape"),
-    file = path.join(temporary(t), "capture.jsonl");
   const frames = [
     [NOON, ask("1", ["orderbook.50.BTCUSDT", ...topics])],
     [NOON + 1, answer("1", true)],
@@ -75,26 +72,11 @@ async function recorded(t, topics, { seconds = 120, more = () => [], refused = [
   for (let i = 0; i < seconds; i++)
     for (const [k, frame] of [book(i), ...more(i)].entries())
       frames.push([NOON + 100 + i * 1000 + k, frame]);
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        ([ms, [dir, data]]) => JSON.stringify({ recv_ns: `${ms}000000`, conn: 0, dir, data }) + "\n"
-      )
-      .join("")
+  return importLines(
+    t,
+    frames.map(([ms, [dir, data]]) => ({ recv_ns: `${ms}000000`, conn: 0, dir, data })),
+    { family: "v5-linear" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
-  return archive;
 }
 
 const states = (answer) =>
@@ -358,8 +340,6 @@ const TOPICS = ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"];
 /** An archive in which both topics are granted on connection 0, and the book after a minute on `next`; the book sends frames until
  * then, and from second `again` on with a new snapshot. */
 async function grantedAgain(t, { next, again = Infinity, seconds = 300 }) {
-  const archive = path.join(temporary(t), "tape"),
-    file = path.join(temporary(t), "capture.jsonl");
   const frames = [
     [NOON, 0, ask("1", TOPICS)],
     [NOON + 1, 0, answer("1", true)],
@@ -391,27 +371,11 @@ async function grantedAgain(t, { next, again = Infinity, seconds = 300 }) {
       ]);
     frames.push([NOON + 101 + i * 1000, 0, trade(i)]);
   }
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        ([ms, conn, [dir, data]]) =>
-          JSON.stringify({ recv_ns: `${ms}000000`, conn, dir, data }) + "\n"
-      )
-      .join("")
+  return importLines(
+    t,
+    frames.map(([ms, conn, [dir, data]]) => ({ recv_ns: `${ms}000000`, conn, dir, data })),
+    { family: "v5-linear" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
-  return archive;
 }
 
 for (const next of [1, 0])

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, tapedeck, temporary } from "../support/harness.mjs";
 import { onTerminal, onTerminals } from "../support/terminal_output.mjs";
 
 const frame = (seq) =>
@@ -143,31 +143,15 @@ test("on a wide terminal info, gaps and days show frames and gaps over time, but
     tape = path.join(dir, "tape");
   // Two sessions of 10 s, a minute apart: between them is a gap.
   for (const start of [1618677785, 1618677845]) {
-    const capture = path.join(dir, `${start}`);
     const lines = Array.from(
       { length: 100 },
       (_, i) => `${start + Math.floor(i / 10)}.${i % 10}: ${frame(start + i)}`
     );
-    fs.writeFileSync(
-      capture,
-      [
-        `wss://test/realtime <-> ${start}.0`,
-        ...lines,
-        `wss://test/realtime <-> ${start + 10}.0`,
-        "",
-      ].join("\n")
+    await importLines(
+      t,
+      [`wss://test/realtime <-> ${start}.0`, ...lines, `wss://test/realtime <-> ${start + 10}.0`],
+      { archive: tape, format: "cryptofeed", family: "inverse" }
     );
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      tape,
-      "--format",
-      "cryptofeed",
-      "--family",
-      "inverse",
-      capture,
-    ]);
   }
   const VERBS = [
     ["info", tape],

@@ -4,7 +4,16 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, filesBelow, json, jsonList, run, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  BIN,
+  filesBelow,
+  importLines,
+  json,
+  jsonList,
+  run,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { deleteCatalog } from "../support/recorders.mjs";
 
 const HOURS = 12;
@@ -15,14 +24,14 @@ const withoutTerminal =
 
 /** A segment an hour, 20 frames each. */
 async function archiveOf(t) {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  const file = path.join(dir, "frames.jsonl");
   const start = Date.parse("2021-04-17T00:00:00Z");
   const line = (i) =>
-    `{"recv_ns":${start + Math.floor(i / 20) * 3_600_000 + (i % 20) * 1000}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[],"n":${i}}}\n`;
-  fs.writeFileSync(file, Array.from({ length: HOURS * 20 }, (_, i) => line(i)).join(""));
-  await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
+    `{"recv_ns":${start + Math.floor(i / 20) * 3_600_000 + (i % 20) * 1000}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[],"n":${i}}}`;
+  const archive = await importLines(
+    t,
+    Array.from({ length: HOURS * 20 }, (_, i) => line(i)),
+    { family: "inverse" }
+  );
   return {
     archive,
     segments: filesBelow(archive)
@@ -208,14 +217,14 @@ test("verify --since-last reads what was finished since the last time", async (t
     );
     return [segments, segments_left_out];
   };
-  const more = async (hour) => {
-    const file = path.join(temporary(t), "more.jsonl");
-    fs.writeFileSync(
-      file,
-      `{"recv_ns":${Date.parse(`2021-04-18T${hour}:00:00Z`)}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[]}}\n`
+  const more = (hour) =>
+    importLines(
+      t,
+      [
+        `{"recv_ns":${Date.parse(`2021-04-18T${hour}:00:00Z`)}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[]}}`,
+      ],
+      { archive, family: "inverse" }
     );
-    await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
-  };
   assert.deepEqual(await verify(), [HOURS, 0]);
   assert.deepEqual(await verify(), [0, HOURS]);
   await more("00");

@@ -8,6 +8,7 @@ import zlib from "node:zlib";
 import {
   capture,
   eventually,
+  importLines,
   json,
   jsonLines,
   jsonList,
@@ -164,9 +165,7 @@ test("several sessions, connections and feeds of a recording come back, with its
 });
 
 test("a session over midnight comes back as one session from the files of its two days", async (t) => {
-  const dir = temporary(t),
-    file = path.join(dir, "frames.jsonl"),
-    archive = path.join(dir, "tape");
+  const dir = temporary(t);
   // Six hours between frames: a book, whose only snapshot is in the first day, and trades. Every import makes an hour without a line a gap.
   const from = 1_795_154_400_000_000_000n,
     HOUR = 3_600_000_000_000n;
@@ -191,17 +190,12 @@ test("a session over midnight comes back as one session from the files of its tw
           },
           cts: i,
         };
-  const lines = Array.from(
-    { length: 120 },
-    (_, i) =>
-      JSON.stringify({
-        recv_ns: String(from + (BigInt(i) * HOUR) / 2n),
-        url: "wss://stream.bybit.com/v5/public/linear",
-        data: JSON.stringify(frame(i)),
-      }) + "\n"
-  );
-  fs.writeFileSync(file, lines.join(""));
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", file]);
+  const lines = Array.from({ length: 120 }, (_, i) => ({
+    recv_ns: String(from + (BigInt(i) * HOUR) / 2n),
+    url: "wss://stream.bybit.com/v5/public/linear",
+    data: JSON.stringify(frame(i)),
+  }));
+  const archive = await importLines(t, lines);
   const was = await json(t, ["replay", "-a", archive, "--json"]);
   const days = [];
   for (const date of ["2026-11-20", "2026-11-21", "2026-11-22"])

@@ -13,6 +13,7 @@ import {
   catalogRows,
   eventually,
   filesBelow,
+  importLines,
   inboundFrames,
   json,
   jsonList,
@@ -185,7 +186,6 @@ test(
   { skip: withoutCapture(LINEAR) },
   async (t) => {
     // ETHUSDT's book loses 40 deltas in a row: some delete, update or insert after them must miss its level.
-    const dir = temporary(t);
     let seen = 0;
     const lines = captureLines(LINEAR).filter((line) => {
       if (!line.includes('"topic":"orderBookL2_25.ETHUSDT","type":"delta"')) return true;
@@ -193,16 +193,7 @@ test(
       return seen < 40 || seen >= 80;
     });
     assert.ok(seen > 80);
-    fs.writeFileSync(path.join(dir, "cut.txt"), lines.join("\n"));
-    const archive = path.join(dir, "tape");
-    await tapedeck(t, [
-      "import",
-      "-a",
-      archive,
-      "--format",
-      "cryptofeed",
-      path.join(dir, "cut.txt"),
-    ]);
+    const archive = await importLines(t, lines, { format: "cryptofeed" });
     const report = await json(t, ["replay", "-a", archive, "--speed", "max", "--json"], {
       status: 1,
     });
@@ -550,21 +541,7 @@ test("a book that is broken at the end of a capture stays so until that end, not
       data: { topic: "orderbook.50.BTCUSDT", type, ts: ms, data },
     };
   };
-  const add = async (frames) => {
-    const file = path.join(temporary(t), "frames.jsonl");
-    fs.writeFileSync(file, frames.map((line) => JSON.stringify(line) + "\n").join(""));
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "jsonl",
-      "--family",
-      "v5-linear",
-      file,
-    ]);
-  };
+  const add = (lines) => importLines(t, lines, { archive, family: "v5-linear" });
   const at = (i) => MIDNIGHT_MS + 1000 * i;
   await add([
     frame(at(0), "snapshot", 1),

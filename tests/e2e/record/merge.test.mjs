@@ -5,6 +5,7 @@ import path from "node:path";
 import { describe } from "node:test";
 import {
   FRAMES_MS,
+  importLines,
   json,
   jsonLines,
   jsonList,
@@ -214,30 +215,14 @@ describe("merge", { concurrency: true }, () => {
     });
     const seconds = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
     /** Received frames; null: the client reconnects. */
-    const imported = async (name, frames) => {
-      const file = path.join(dir, `${name}.jsonl`),
-        url = "wss://stream.bybit.com/v5/public/linear";
-      const lines = [[at(0), null], ...frames].map(
-        ([recv_ns, i]) =>
-          JSON.stringify({
-            recv_ns: `${recv_ns}`,
-            conn: 1,
-            ...(i === null ? { url } : { data: frame(i) }),
-          }) + "\n"
-      );
-      fs.writeFileSync(file, lines.join(""));
-      await tapedeck(t, [
-        "import",
-        "-q",
-        "-a",
-        path.join(dir, name),
-        "--format",
-        "jsonl",
-        "--family",
-        "v5-linear",
-        file,
-      ]);
-      return path.join(dir, name);
+    const imported = (name, frames) => {
+      const url = "wss://stream.bybit.com/v5/public/linear";
+      const lines = [[at(0), null], ...frames].map(([recv_ns, i]) => ({
+        recv_ns: `${recv_ns}`,
+        conn: 1,
+        ...(i === null ? { url } : { data: frame(i) }),
+      }));
+      return importLines(t, lines, { archive: path.join(dir, name), family: "v5-linear" });
     };
     for (const shared of [1, 2, 3]) {
       const east = await imported(`east${shared}`, [

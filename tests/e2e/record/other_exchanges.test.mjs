@@ -9,6 +9,7 @@ import {
   capture,
   compareTruth,
   eventually,
+  importLines,
   json,
   listening,
   parseLines,
@@ -308,21 +309,12 @@ for (const [name, family, file, , model] of ALL)
 /** An archive of a recording without one of its frames. */
 async function withoutFrame(t, family, file, isGone, at = 20) {
   const dir = temporary(t),
-    archive = path.join(dir, "tape"),
-    lost = path.join(dir, "lost"),
-    lines = path.join(dir, "lines");
+    archive = path.join(dir, "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(file)]);
   const all = await frames(t, archive);
   const gone = all.filter(isGone)[at];
-  fs.writeFileSync(
-    lines,
-    all
-      .filter((frame) => frame !== gone)
-      .map(({ json, ...row }) => JSON.stringify(row) + "\n")
-      .join("")
-  );
-  await tapedeck(t, ["import", "-q", "-a", lost, "--format", "jsonl", "--family", family, lines]);
-  return lost;
+  const left = all.filter((frame) => frame !== gone).map(({ json, ...row }) => row);
+  return importLines(t, left, { archive: path.join(dir, "lost"), family });
 }
 
 test(
@@ -464,8 +456,7 @@ test(
   { skip: withoutRecorded(COINBASE) },
   async (t) => {
     const dir = temporary(t),
-      archive = path.join(dir, "tape"),
-      lines = path.join(dir, "lines");
+      archive = path.join(dir, "tape");
     await tapedeck(t, [
       "import",
       "-q",
@@ -493,18 +484,7 @@ test(
         gone = all.find(isGone);
       // Ordinals that have a hole would say that the frame was received.
       const left = all.filter((row) => row !== gone).map(({ ordinal, ...row }) => row);
-      fs.writeFileSync(lines, left.map((row) => JSON.stringify(row) + "\n").join(""));
-      await tapedeck(t, [
-        "import",
-        "-q",
-        "-a",
-        lost,
-        "--format",
-        "jsonl",
-        "--family",
-        "coinbase-advanced",
-        lines,
-      ]);
+      await importLines(t, left, { archive: lost, family: "coinbase-advanced" });
       const { gaps } = await json(t, ["gaps", "-a", lost, "--json"], { status: null });
       assert.deepEqual(
         gaps.map(({ reason, topic, cause, frames_lost, origin }) => [
@@ -789,13 +769,12 @@ test("Kraken v2: frames of a book are of the depth that their connection asked f
   const update = golden("book-10.delta");
   /** What replay finds of these frames. */
   const report = async (name, frames, status) => {
-    const lines = path.join(dir, `${name}.jsonl`);
-    const archive = path.join(dir, name);
     const line = ([way, data], i) =>
-      `{"recv_ns":${1727923610000000000n + BigInt(i)},"dir":"${way}","data":${JSON.stringify(data)}}\n`;
-    fs.writeFileSync(lines, frames.map(line).join(""));
-    const options = ["--format", "jsonl", "--family", "kraken-v2"];
-    await tapedeck(t, ["import", "-q", "-a", archive, ...options, lines]);
+      `{"recv_ns":${1727923610000000000n + BigInt(i)},"dir":"${way}","data":${JSON.stringify(data)}}`;
+    const archive = await importLines(t, frames.map(line), {
+      archive: path.join(dir, name),
+      family: "kraken-v2",
+    });
     const { topics, undecoded, continuity } = await json(t, ["replay", "-a", archive, "--json"], {
       status,
     });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { json, segments, tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, json, segments, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 
@@ -11,9 +11,7 @@ const HOURS_AGO = [9, 6, 0.1]; // ages count from the newest frame: of these, or
 
 /** An archive with three segments of a feed, hours old, and a recorder's arguments. */
 async function recorded(t) {
-  const dir = temporary(t),
-    archive = path.join(dir, "tape"),
-    file = path.join(dir, "frames.jsonl");
+  const dir = temporary(t);
   const server = await simulator(t, dir, [
     "--families",
     "inverse",
@@ -23,12 +21,12 @@ async function recorded(t) {
     "100",
   ]);
   const line = (hours, n) =>
-    `{"recv_ns":${Math.floor(Date.now() - hours * 3_600_000) + n}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[]}}\n`;
-  fs.writeFileSync(
-    file,
-    HOURS_AGO.flatMap((hours) => [0, 1, 2].map((n) => line(hours, n))).join("")
+    `{"recv_ns":${Math.floor(Date.now() - hours * 3_600_000) + n}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[]}}`;
+  const archive = await importLines(
+    t,
+    HOURS_AGO.flatMap((hours) => [0, 1, 2].map((n) => line(hours, n))),
+    { family: "inverse" }
   );
-  await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
   assert.equal(segments(archive).length, 3);
   return {
     archive,

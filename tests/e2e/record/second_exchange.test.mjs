@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
-import { listening, parseLines, run, temporary } from "../support/harness.mjs";
+import { importLines, listening, parseLines, run, temporary } from "../support/harness.mjs";
 import { scriptedServer } from "../support/scripted_server.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
@@ -304,24 +304,15 @@ test("decode and replay read the frames of a made-up exchange by the keys of its
   );
   assert.equal(rows[2].error.topic, "weather");
 
-  const archive = path.join(dir, "tape");
   const capture = [
     "wss://test/ <-> 1795154400.0",
     ...inbound.map(([frame], i) => `${1795154401 + i}.0: ${frame}`),
   ];
-  fs.writeFileSync(path.join(dir, "capture"), capture.join("\n") + "\n");
-  await run(t, "tapedeck", [
-    "import",
-    ...FAMILIES,
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    "harbor",
-    path.join(dir, "capture"),
-  ]);
+  const archive = await importLines(t, capture, {
+    families: "tests/venue",
+    format: "cryptofeed",
+    family: "harbor",
+  });
   const report = JSON.parse(
     (await run(t, "tapedeck", ["replay", "-a", archive, "--json"], { status: 1 })).stdout
   );

@@ -4,7 +4,14 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { catalogRows, jsonLines, jsonList, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  catalogRows,
+  importLines,
+  jsonLines,
+  jsonList,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { numberedExchange } from "../support/numbered_exchange.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -69,15 +76,12 @@ test("a recorder's events have what was granted, and not what was refused, on ea
 });
 
 test("an import's events have topics that were seen or unsubscribed, and each segment repeats them", async (t) => {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  const line = (s, members) =>
-    JSON.stringify({
-      recv_ns: String(BigInt(NOON + s * 1000) * 1000000n),
-      conn: 0,
-      url: "wss://stream.bybit.com/realtime",
-      ...members,
-    }) + "\n";
+  const line = (s, members) => ({
+    recv_ns: String(BigInt(NOON + s * 1000) * 1000000n),
+    conn: 0,
+    url: "wss://stream.bybit.com/realtime",
+    ...members,
+  });
   const trade = (s, symbol) =>
     line(s, { data: JSON.stringify({ topic: `trade.${symbol}`, data: [] }) });
   const request = { op: "unsubscribe", args: ["trade.ETHUSD"] };
@@ -92,17 +96,7 @@ test("an import's events have topics that were seen or unsubscribed, and each se
     trade(7205, "BTCUSD"),
     trade(7206, "ETHUSD"),
   ];
-  fs.writeFileSync(path.join(dir, "capture.jsonl"), rows.join(""));
-  await tapedeck(t, [
-    "import",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "inverse",
-    path.join(dir, "capture.jsonl"),
-  ]);
+  const archive = await importLines(t, rows, { family: "inverse" });
   assert.equal((await jsonList(t, ["ls", "-a", archive, "--json"])).length, 3);
   const events = await eventsOf(t, archive, "segment", "grant", "grant_end");
   const expected = [

@@ -7,6 +7,7 @@ import path from "node:path";
 import { describe } from "node:test";
 import {
   eventsOf,
+  importLines,
   json,
   jsonLines,
   jsonList,
@@ -351,18 +352,10 @@ describe("times of imports", { concurrency: 2 }, () => {
     { skip: withoutMovedClock },
     async (t) => {
       const { dir, exchange, archive, record } = await recorderWithMovedClock(t);
-      const file = path.join(dir, "future.jsonl");
-      fs.writeFileSync(file, wrapper(seconds("2099-06-01T00:00:00Z"), 1) + "\n");
-      await tapedeck(t, [
-        "import",
-        "-a",
+      await importLines(t, [wrapper(seconds("2099-06-01T00:00:00Z"), 1)], {
         archive,
-        "--format",
-        "jsonl",
-        "--family",
-        "inverse",
-        file,
-      ]);
+        family: "inverse",
+      });
       const recorder = record();
       await more(recorder);
       await stop(recorder);

@@ -12,6 +12,7 @@ import {
   captureLines,
   eventually,
   filesBelow,
+  importLines,
   json,
   Program,
   run,
@@ -30,13 +31,8 @@ const FRAMES = 1098; // received frames
 const skip = withoutCapture(INVERSE);
 
 /** An archive of a capture's lines. */
-async function archiveOf(t, dir, name, lines, ...options) {
-  const file = path.join(dir, `${name}.jsonl`);
-  const archive = path.join(dir, name);
-  fs.writeFileSync(file, lines.join("\n"));
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", ...options, file]);
-  return archive;
-}
+const archiveOf = (t, dir, name, lines, options) =>
+  importLines(t, lines, { archive: path.join(dir, name), format: "cryptofeed", ...options });
 
 const shared = temporary({ after });
 let whole, ofWhole, read;
@@ -192,16 +188,10 @@ test(
       (await check(t, [moved, "--baseline", baseline, "--part"])).totals,
       part.totals
     );
-    const end = await archiveOf(
-      t,
-      dir,
-      "end",
-      lines.slice(600),
-      "--feed",
-      "inverse",
-      "--family",
-      "inverse"
-    );
+    const end = await archiveOf(t, dir, "end", lines.slice(600), {
+      feed: "inverse",
+      family: "inverse",
+    });
     const trades = async (archive) =>
       (await check(t, [archive, "--baseline", baseline, "--part", "--topic", "trade"])).totals; // books begin with a snapshot
     const [first, rest] = [await trades(half), await trades(end)];

@@ -8,6 +8,7 @@ import zlib from "node:zlib";
 import {
   capture,
   filesBelow,
+  importLines,
   json,
   run,
   tapedeck,
@@ -206,23 +207,7 @@ const DIALECTS = [
 ];
 
 /** Import lines as sessions of a feed. */
-async function importLines(t, archive, family, lines) {
-  const file = path.join(temporary(t), "capture.jsonl");
-  fs.writeFileSync(file, lines.join("\n") + "\n");
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    family,
-    "--feed",
-    family,
-    file,
-  ]);
-}
+const add = (t, archive, family, lines) => importLines(t, lines, { archive, family, feed: family });
 
 const drift = (t, archive, ...more) =>
   json(t, ["drift", "-a", archive, "--json", ...more], { status: null });
@@ -281,7 +266,7 @@ describe("drift", { concurrency: 2 }, () => {
     for (const family of families()) {
       const { lines } = changedStreams(family, [], 0, 15);
       frames += lines.length;
-      await importLines(t, archive, family, lines);
+      await add(t, archive, family, lines);
     }
     const found = await json(t, ["drift", "-a", archive, "--json"]); // status 0
     assert.deepEqual(found, {
@@ -316,7 +301,7 @@ describe("drift", { concurrency: 2 }, () => {
       const findings = [];
       for (const family of where) {
         const changed = changedStreams(family, kinds);
-        await importLines(t, archive, family, changed.lines);
+        await add(t, archive, family, changed.lines);
         findings.push(...changed.findings);
       }
       assert.ok(findings.length > 40);
@@ -380,7 +365,7 @@ describe("drift", { concurrency: 2 }, () => {
       { length: 1200 },
       (_, n) => `{"recv_ns":${secondsText(start + 1 + n)},"data":${trade(at.get(n))}}`
     );
-    await importLines(t, archive, "v5-linear", lines);
+    await add(t, archive, "v5-linear", lines);
     const expected = Object.entries(changes).map(([frames, [, finding]]) => {
       const numbers = frames.split(",").map(Number);
       return {
@@ -418,8 +403,8 @@ describe("drift", { concurrency: 2 }, () => {
         };
         return `{"recv_ns":${secondsText(start + n)},"data":${order(more)}}`;
       });
-    await importLines(t, archive, "v5-private", lines(0, 50));
-    await importLines(t, archive, "v5-private", lines(50, 100));
+    await add(t, archive, "v5-private", lines(0, 50));
+    await add(t, archive, "v5-private", lines(50, 100));
     const rows = (found) =>
       found.findings.map((f) => [
         f.path,
@@ -469,7 +454,7 @@ describe("drift", { concurrency: 2 }, () => {
       });
     const line = (n, text) => `{"recv_ns":${secondsText(start + n)},"data":${text}}`;
     // 5,000 texts of a set that the documents leave open, and then one more member.
-    await importLines(
+    await add(
       t,
       archive,
       "v5-private",
@@ -482,7 +467,7 @@ describe("drift", { concurrency: 2 }, () => {
     );
     assert.equal(found.left_out, 0);
     // Likewise 5,000 members, all before --since; findings of one kind and topic share 256 entries.
-    await importLines(
+    await add(
       t,
       archive,
       "v5-private",
@@ -521,7 +506,7 @@ describe("drift", { concurrency: 2 }, () => {
           lines.push(
             `{"recv_ns":${secondsText(1_700_000_000 + lines.length)},"data":${JSON.stringify(kline(interval, n, `,"z${n % (FRAMES / 2)}":1`))}}`
           );
-      await importLines(t, archive, family, lines);
+      await add(t, archive, family, lines);
     }
     const one = await tapedeck(t, ["drift", "-a", archive, "--json", "-j", "1"], { status: 1 });
     const found = JSON.parse(one.stdout);
@@ -540,13 +525,8 @@ describe("drift", { concurrency: 2 }, () => {
   test("damage is reported, and the rest is examined", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const { lines } = changedStreams("v5-linear", ["a member more in the frame"]);
-    await importLines(t, archive, "v5-linear", lines);
-    await importLines(
-      t,
-      archive,
-      "linear",
-      changedStreams("linear", ["a member more in the frame"]).lines
-    );
+    await add(t, archive, "v5-linear", lines);
+    await add(t, archive, "linear", changedStreams("linear", ["a member more in the frame"]).lines);
     const whole = await drift(t, archive);
     const [file] = filesBelow(archive).filter(
       (f) => f.startsWith("capture") && f.includes("v5-linear")
@@ -599,7 +579,7 @@ describe("drift", { concurrency: 2 }, () => {
 
   test("an empty selection, a missing archive and a wrong option are errors", async (t) => {
     const archive = path.join(temporary(t), "tape");
-    await importLines(t, archive, "v5-linear", changedStreams("v5-linear", []).lines);
+    await add(t, archive, "v5-linear", changedStreams("v5-linear", []).lines);
     assert.match(
       (await tapedeck(t, ["drift", "-a", archive, "--symbol", "NONE"], { status: 4 })).stderr,
       /NONE/

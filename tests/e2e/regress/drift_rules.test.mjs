@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, json, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import {
+  capture,
+  importLines,
+  json,
+  tapedeck,
+  temporary,
+  withoutCapture,
+} from "../support/harness.mjs";
 
 const FRAMES = 103;
 const JUDGED = 16; // frames after a left-out one
@@ -40,21 +47,8 @@ async function checked(t, document, frames, status) {
   const dir = temporary(t);
   const at = (name) => path.join(dir, name);
   fs.writeFileSync(at("mine.yaml"), document);
-  fs.writeFileSync(at("frames.jsonl"), frames.map((one) => `${JSON.stringify(one)}\n`).join(""));
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    at("tape"),
-    "--families",
-    at("mine.yaml"),
-    "--family",
-    "mine",
-    "--format",
-    "jsonl",
-    at("frames.jsonl"),
-  ]);
-  return json(t, ["drift", "--rules", at("tape"), "--json"], { status });
+  const archive = await importLines(t, frames, { families: at("mine.yaml"), family: "mine" });
+  return json(t, ["drift", "--rules", archive, "--json"], { status });
 }
 
 const whole = Array.from({ length: FRAMES }, (_, i) => frame(i + 1));
@@ -141,35 +135,18 @@ test("claims without a rule of strength error are counted: pauses, deletes of un
   fs.writeFileSync(at("mine.yaml"), document);
   const recv = (i) =>
     1_795_000_000_000_000_000n + BigInt(i) * 1_000_000n + (i > 5 ? 2_000_000_000n : 0n);
-  fs.writeFileSync(
-    at("frames.jsonl"),
-    lines
-      .map(
-        (one, i) =>
-          `{"recv_ns":${recv(i)},"dir":"in","data":${JSON.stringify(JSON.stringify(one))}}\n`
-      )
-      .join("")
+  const archive = await importLines(
+    t,
+    lines.map((one, i) => ({ recv_ns: `${recv(i)}`, dir: "in", data: JSON.stringify(one) })),
+    { families: at("mine.yaml"), family: "mine" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    at("tape"),
-    "--families",
-    at("mine.yaml"),
-    "--family",
-    "mine",
-    "--format",
-    "jsonl",
-    at("frames.jsonl"),
-  ]);
-  const [book] = (await json(t, ["drift", "--rules", at("tape"), "--json"])).topics;
+  const [book] = (await json(t, ["drift", "--rules", archive, "--json"])).topics;
   assert.deepEqual(
     [book.frames, book.pause_ns, book.checksums, book.checksums_zero, book.noted_by],
     [9, 2_001_000_000, 4, 4, [{ rule: "delete_exists", count: 3 }]]
   );
   assert.match(
-    (await tapedeck(t, ["drift", "--rules", at("tape")])).stdout,
+    (await tapedeck(t, ["drift", "--rules", archive])).stdout,
     /delete_exists 3; 4 of 4 checksums are 0$/m
   );
 });

@@ -4,7 +4,14 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { json, jsonList, listening, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  importLines,
+  json,
+  jsonList,
+  listening,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { Recorder, simulator } from "../support/recorders.mjs";
 import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "../support/all_families.mjs";
 import { test } from "node:test";
@@ -260,23 +267,14 @@ async function spoilt(t, dir, archive, streams) {
       (await tapedeck(t, ["cat", "-a", archive, "--feed", feed, ...options])).stdout
         .trimEnd()
         .split("\n");
-    const file = path.join(dir, `${feed}.spoilt.jsonl`);
     // Frames that do not say all of their topic need the requests of their connection.
     const asked = /^kraken-v2/.test(feed) ? await cat("--dir", "out") : [];
     const lines = (await cat("--dir", "in")).filter((line) => !line.includes('"topic":"_control"'));
-    fs.writeFileSync(file, [...asked, ...spoil(lines)].join("\n") + "\n");
-    await tapedeck(t, [
-      "import",
-      "-a",
-      into,
-      "--format",
-      "jsonl",
-      "--feed",
+    await importLines(t, [...asked, ...spoil(lines)], {
+      archive: into,
       feed,
-      "--family",
-      SESSION[feed].family ?? feed,
-      file,
-    ]);
+      family: SESSION[feed].family ?? feed,
+    });
   }
   const found = new Map();
   const replayTopic = async (name) => {

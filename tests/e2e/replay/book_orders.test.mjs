@@ -7,6 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, describe } from "node:test";
 import {
+  importLines,
   inTime,
   json,
   listening,
@@ -163,16 +164,12 @@ const recorded = (async () => {
 })();
 
 /** An archive of some lines of the tape's text. */
-async function imported(t, texts, name = "changed") {
-  const into = path.join(temporary(t), name);
-  const file = `${into}.jsonl`;
-  fs.writeFileSync(file, `${texts.join("\n")}\n`);
-  await tapedeck(t, [
-    ...["import", "-a", into, "--format", "jsonl"],
-    ...["--feed", "kraken-v2", "--family", "kraken-v2", file],
-  ]);
-  return into;
-}
+const imported = (t, texts, name = "changed") =>
+  importLines(t, texts, {
+    archive: path.join(temporary(t), name),
+    feed: "kraken-v2",
+    family: "kraken-v2",
+  });
 
 const replay = (t, archive, ...options) =>
   json(t, ["replay", archive, "--json", "-j", "1", ...options], { status: null });

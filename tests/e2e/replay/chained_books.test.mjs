@@ -4,7 +4,14 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { json, jsonLines, parseLines, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  importLines,
+  json,
+  jsonLines,
+  parseLines,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { recordUntil, simulator } from "../support/recorders.mjs";
 
 const FAMILY = `family: chained
@@ -72,33 +79,13 @@ const FRAMES = [
 ];
 
 async function replayed(t, frames, status) {
-  const dir = temporary(t);
-  const file = path.join(dir, "capture.jsonl"),
-    family = path.join(dir, "chained.yaml"),
-    archive = path.join(dir, "tape");
-  fs.writeFileSync(family, FAMILY);
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        (data, i) =>
-          `{"recv_ns":${NOON + i * 1000}000000,"conn":0,"data":${JSON.stringify(data)}}\n`
-      )
-      .join("")
+  const families = path.join(temporary(t), "chained.yaml");
+  fs.writeFileSync(families, FAMILY);
+  const archive = await importLines(
+    t,
+    frames.map((data, i) => ({ recv_ns: `${NOON + i * 1000}000000`, conn: 0, data })),
+    { families, family: "chained" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--families",
-    family,
-    "--family",
-    "chained",
-    "--format",
-    "jsonl",
-    file,
-  ]);
   return { archive, report: await json(t, ["replay", "-a", archive, "--json"], { status }) };
 }
 
@@ -195,10 +182,7 @@ test("the simulator's frames have the checksum of their book, which shows a plan
   ]);
   const lines = parseLines(stdout);
   const replayLines = async (kept, status) => {
-    const file = path.join(dir, "kept.jsonl"),
-      again = fs.mkdtempSync(path.join(dir, "again-"));
-    fs.writeFileSync(file, kept.map((line) => JSON.stringify(line) + "\n").join(""));
-    await tapedeck(t, ["import", "-q", "-a", again, "--format", "jsonl", "--family", "okx", file]);
+    const again = await importLines(t, kept, { family: "okx" });
     return (await json(t, ["replay", "-a", again, "--json"], { status })).continuity;
   };
   assert.deepEqual((await replayLines(lines, 0)).by_rule, {});

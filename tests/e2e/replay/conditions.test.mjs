@@ -6,13 +6,14 @@ import { describe, test } from "node:test";
 import {
   chunksOf,
   flipIn,
+  importLines,
   json,
   jsonLines,
   segments,
   tapedeck,
   temporary,
 } from "../support/harness.mjs";
-import { at, book, bookTape, importLines, snapshot, trade } from "../support/book_tape.mjs";
+import { at, book, bookTape, snapshot, trade } from "../support/book_tape.mjs";
 import { Tmux, withoutTmux } from "../support/tmux.mjs";
 
 // condition -> number of the first frame of bookTape that meets it; null: no frame
@@ -147,37 +148,40 @@ describe("conditions", { concurrency: 2 }, () => {
     const frame = (conn, i, data) => ({ t: "recv", conn, ts: at(i), data: JSON.stringify(data) });
     const header = { t: "header", format: 2, exchange: "TEST" };
     const other = (topic, text) => JSON.parse(JSON.stringify(text).replace("orderbook.50", topic));
-    const archive = await importLines(t, path.join(temporary(t), "tape"), "v5-linear", [
-      header,
-      connect("T", 0, "public/linear"),
-      connect("B", 0.1, "public/linear"),
-      frame("T", 1, trade(1, "1")),
-      frame("B", 2, snapshot(2)),
-      // A shallower book, with another best bid, is not chosen.
-      frame("B", 3, other("orderbook.1", book(3, "snapshot", 1, [["90", "1"]], [["101", "1"]]))),
-      frame("B", 4, book(4, "delta", 2, [["100", "3"]], [])),
-      frame("T", 5, trade(5, "2")),
-      frame("B", 6, other("orderbook.1", snapshot(6))),
-      // The connection of the books ends; that of the trades stays.
-      frame("T", 300, trade(300, "3")),
-      connect("B", 400, "public/linear"),
-      frame("B", 401, snapshot(401)),
-      frame("T", 402, trade(402, "4")),
-      // One delta is missing.
-      frame("B", 403, book(403, "delta", 3, [["100", "4"]], [])),
-      frame("T", 404, trade(404, "5")),
-    ]);
+    const archive = await importLines(
+      t,
+      [
+        header,
+        connect("T", 0, "public/linear"),
+        connect("B", 0.1, "public/linear"),
+        frame("T", 1, trade(1, "1")),
+        frame("B", 2, snapshot(2)),
+        // A shallower book, with another best bid, is not chosen.
+        frame("B", 3, other("orderbook.1", book(3, "snapshot", 1, [["90", "1"]], [["101", "1"]]))),
+        frame("B", 4, book(4, "delta", 2, [["100", "3"]], [])),
+        frame("T", 5, trade(5, "2")),
+        frame("B", 6, other("orderbook.1", snapshot(6))),
+        // The connection of the books ends; that of the trades stays.
+        frame("T", 300, trade(300, "3")),
+        connect("B", 400, "public/linear"),
+        frame("B", 401, snapshot(401)),
+        frame("T", 402, trade(402, "4")),
+        // One delta is missing.
+        frame("B", 403, book(403, "delta", 3, [["100", "4"]], [])),
+        frame("T", 404, trade(404, "5")),
+      ],
+      { format: "cryptofeed", family: "v5-linear" }
+    );
     const order = JSON.parse(fs.readFileSync("tests/golden/v5-private/order.json", "utf8"));
     order.data = [
       { ...order.data[0], symbol: "ETHUSDT", qty: "1" },
       { ...order.data[0], symbol: "BTCUSDT", qty: "7" },
     ];
-    await importLines(t, archive, "v5-private", [
-      header,
-      connect("P", 0, "private"),
-      frame("P", 5.5, order),
-      frame("P", 500, order),
-    ]);
+    await importLines(
+      t,
+      [header, connect("P", 0, "private"), frame("P", 5.5, order), frame("P", 500, order)],
+      { archive, format: "cryptofeed", family: "v5-private" }
+    );
     const met = async (condition, ...args) =>
       (await json(t, ["when", archive, condition, ...args, "--json"])).found.symbol_book;
     const sized = (size) => `topic=publicTrade size=${size}`;
@@ -317,25 +321,11 @@ describe("conditions", { concurrency: 2 }, () => {
 
   test("when reports damage if it found fewer frames than it was to find", async (t) => {
     const archive = await bookTape(t);
-    const file = path.join(temporary(t), "later.jsonl");
-    fs.writeFileSync(
-      file,
-      JSON.stringify({
-        recv_ns: 1795154500000000000,
-        data: { topic: "publicTrade.BTCUSDT", type: "snapshot" },
-      }) + "\n"
-    );
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
+    const data = { topic: "publicTrade.BTCUSDT", type: "snapshot" };
+    await importLines(t, [{ recv_ns: 1795154500000000000, data }], {
       archive,
-      "--format",
-      "jsonl",
-      "--family",
-      "v5-linear",
-      file,
-    ]);
+      family: "v5-linear",
+    });
     const later = path.join(archive, segments(archive).at(-1));
     flipIn(later, chunksOf(later)[0]);
     for (const [limit, status] of [
@@ -414,26 +404,11 @@ describe("conditions", { concurrency: 2 }, () => {
       trade(60_700, "1"),
       trade(60_800, "1"),
     ];
-    const dir = temporary(t),
-      file = path.join(dir, "trades.jsonl"),
-      archive = path.join(dir, "tape");
-    fs.writeFileSync(
-      file,
-      frames
-        .map(([at, data]) => JSON.stringify({ recv_ns: `${begin + at + 5}000000`, data }) + "\n")
-        .join("")
+    const archive = await importLines(
+      t,
+      frames.map(([at, data]) => ({ recv_ns: `${begin + at + 5}000000`, data })),
+      { family: "v5-linear" }
     );
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "jsonl",
-      "--family",
-      "v5-linear",
-      file,
-    ]);
     const found = await jsonLines(t, ["when", archive, "rule=*", "-n", "9", "--json"]);
     assert.deepEqual(
       found.map((each) => [numberOf(each), each.found.topic, each.found.rule]),
@@ -490,9 +465,6 @@ describe("conditions", { concurrency: 2 }, () => {
       ["unsubscribe", "publicTrade.BTCUSDT", 0],
       ["unsubscribe", "publicTrade.ETHUSDT", 1],
     ]) {
-      const dir = temporary(t),
-        file = path.join(dir, "trades.jsonl"),
-        archive = path.join(dir, "tape");
       const frames = [
         ...ask(
           0,
@@ -511,26 +483,11 @@ describe("conditions", { concurrency: 2 }, () => {
         trade(68_000),
         candle(69_000, "5"),
       ];
-      fs.writeFileSync(
-        file,
-        frames
-          .map(
-            ([at, dir, data]) =>
-              JSON.stringify({ recv_ns: `${begin + at}000000`, conn: 0, dir, data }) + "\n"
-          )
-          .join("")
+      const archive = await importLines(
+        t,
+        frames.map(([at, dir, data]) => ({ recv_ns: `${begin + at}000000`, conn: 0, dir, data })),
+        { family: "v5-linear" }
       );
-      await tapedeck(t, [
-        "import",
-        "-q",
-        "-a",
-        archive,
-        "--format",
-        "jsonl",
-        "--family",
-        "v5-linear",
-        file,
-      ]);
       const { continuity } = await json(t, ["replay", archive, "--json"], { status: 1 }); // two topics are silent
       assert.deepEqual(
         continuity.by_rule,

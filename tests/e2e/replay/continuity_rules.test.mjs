@@ -5,29 +5,19 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { json, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, json, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
 
 const NOON = Date.parse("2026-08-09T12:00:00Z");
 const golden = (family, name) =>
   JSON.parse(fs.readFileSync(`tests/golden/${family}/${name}.json`, "utf8"));
 
 /** An archive of these frames, one a second. */
-async function archiveOf(t, family, frames) {
-  const dir = temporary(t);
-  const file = path.join(dir, "capture.jsonl");
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        (data, i) =>
-          `{"recv_ns":${NOON + i * 1000}000000,"conn":0,"data":${JSON.stringify(data)}}\n`
-      )
-      .join("")
+const archiveOf = (t, family, frames) =>
+  importLines(
+    t,
+    frames.map((data, i) => ({ recv_ns: `${NOON + i * 1000}000000`, conn: 0, data })),
+    { family }
   );
-  const archive = path.join(dir, "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
-  return archive;
-}
 
 async function replayed(t, family, frames, status) {
   return json(t, ["replay", "-a", await archiveOf(t, family, frames), "--json"], { status });

@@ -9,6 +9,7 @@ import {
   BIN,
   capture,
   eventually,
+  importLines,
   json,
   jsonLines,
   listening,
@@ -282,9 +283,7 @@ test("--snapshots made: a ticker whose deltas have another form begins with a ma
   const dir = temporary(t),
     HOUR_NS = 3_600_000_000_000n,
     BEGIN_NS = 1_795_154_400_000_000_000n;
-  const [archive, file, capture] = ["tape", "made.mcap", "capture.jsonl"].map((name) =>
-    path.join(dir, name)
-  );
+  const file = path.join(dir, "made.mcap");
   const merged = {
     symbol: "BTCUSD",
     last_price: "1.00",
@@ -315,27 +314,11 @@ test("--snapshots made: a ticker whose deltas have another form begins with a ma
     });
     Object.assign(merged, i < 500 && changes);
   }
-  fs.writeFileSync(
-    capture,
-    lines
-      .map(
-        (line, i) =>
-          JSON.stringify({ recv_ns: String(BEGIN_NS + (BigInt(i) * HOUR_NS) / 100n), ...line }) +
-          "\n"
-      )
-      .join("")
+  const archive = await importLines(
+    t,
+    lines.map((line, i) => ({ recv_ns: String(BEGIN_NS + (BigInt(i) * HOUR_NS) / 100n), ...line })),
+    { family: "inverse" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "inverse",
-    capture,
-  ]);
   const last = String(BEGIN_NS + (501n * HOUR_NS) / 100n);
   const { stderr } = await tapedeck(t, [
     "cut",

@@ -9,6 +9,7 @@ import {
   BIN,
   capture,
   eventually,
+  importLines,
   json,
   jsonLines,
   listening,
@@ -343,7 +344,6 @@ const START = 1_795_000_000_000_000_000n; // 20 minutes after an hour
 async function importedTrades(t, dir, times) {
   const archive = path.join(dir, "tape");
   for (const [conn, at] of Object.entries({ a: "linear", b: "spot" })) {
-    const file = path.join(dir, `${conn}.jsonl`);
     const url = `wss://stream.bybit.com/v5/public/${at}`;
     const rows = [`{"recv_ns":${START},"conn":"${conn}","url":"${url}"}`];
     for (const [i, ns] of times.entries()) {
@@ -357,8 +357,7 @@ async function importedTrades(t, dir, times) {
         `{"recv_ns":${START + ns},"conn":"${conn}","dir":"in","data":${JSON.stringify(data)}}`
       );
     }
-    fs.writeFileSync(file, rows.join("\n") + "\n");
-    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", file]);
+    await importLines(t, rows, { archive });
   }
   const all = timesOf((await tapedeck(t, ["cat", archive])).stdout);
   assert.equal(new Set(all).size, times.length);

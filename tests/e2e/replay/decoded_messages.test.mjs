@@ -4,7 +4,14 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { importFrames, jsonLines, parseLines, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  importFrames,
+  importLines,
+  jsonLines,
+  parseLines,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 
 // One message for each frame.
 async function decoded(t, family, frames, options) {
@@ -284,26 +291,14 @@ for (const [family, frames] of Object.entries(FRAMES)) {
   test(`${family}: a message has the same form in decode, replay and exports, and from lines of cat`, async (t) => {
     const messages = await decoded(t, family, frames, { status: family === "inverse" ? 1 : 0 });
     const dir = temporary(t);
-    const file = path.join(dir, "frames.jsonl");
-    const archive = path.join(dir, "tape");
     const texts = frames.map((frame) =>
       typeof frame === "string" ? frame : JSON.stringify(frame)
     );
-    fs.writeFileSync(
-      file,
-      texts.map((data, i) => JSON.stringify({ ts: 1700000000000 + i, data }) + "\n").join("")
+    const archive = await importLines(
+      t,
+      texts.map((data, i) => ({ ts: 1700000000000 + i, data })),
+      { family }
     );
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "jsonl",
-      "--family",
-      family,
-      file,
-    ]);
 
     const replayed = parseLines(
       (await tapedeck(t, ["replay", "-a", archive, "--messages"], { status: null })).stdout

@@ -1,16 +1,13 @@
 // The frames that --from and --to select. Expected values: docs/design.md ("TIME and DURATION") and the frames themselves.
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import path from "node:path";
 import { test } from "node:test";
-import { jsonLines, tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, jsonLines, tapedeck } from "../support/harness.mjs";
 
 const SECOND = 1_000_000_000;
 const FIRST_S = 1618675200; // 2021-04-17T16:00:00Z
 
 /** An archive with a trade each second, for a minute. */
 async function minute(t) {
-  const dir = temporary(t);
   const lines = Array.from(
     { length: 60 },
     (_, n) =>
@@ -29,21 +26,9 @@ async function minute(t) {
             cross_seq: 1000 + n,
           },
         ],
-      })}\n`
+      })}`
   );
-  const file = path.join(dir, "trades.txt");
-  fs.writeFileSync(file, lines.join(""));
-  const archive = path.join(dir, "tape");
-  await tapedeck(t, [
-    "import",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    "inverse",
-    file,
-  ]);
+  const archive = await importLines(t, lines, { format: "cryptofeed", family: "inverse" });
   return {
     archive,
     selected: async (...range) =>

@@ -7,6 +7,7 @@ import path from "node:path";
 import { describe } from "node:test";
 import {
   filesBelow,
+  importLines,
   json,
   jsonLines,
   jsonList,
@@ -24,13 +25,12 @@ const URL = "wss://stream.bybit.com/realtime";
 const at = (s) => new Date(NOON + s * 1000).toISOString();
 const ns = (s) => (NOON + s * 1000) * 1e6;
 
-const line = (s, members) =>
-  JSON.stringify({
-    recv_ns: String(BigInt(NOON + s * 1000) * 1000000n),
-    conn: 0,
-    url: URL,
-    ...members,
-  }) + "\n";
+const line = (s, members) => ({
+  recv_ns: String(BigInt(NOON + s * 1000) * 1000000n),
+  conn: 0,
+  url: URL,
+  ...members,
+});
 function trade(s, symbol) {
   const ms = NOON + s * 1000;
   const entry = {
@@ -63,19 +63,13 @@ const busy = (from, to) =>
 
 /** An archive of captures, each a list of [second, line]. */
 async function archiveOf(t, ...captures) {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  for (const [i, rows] of captures.entries()) {
-    const file = path.join(dir, `${i}.jsonl`);
-    fs.writeFileSync(
-      file,
-      rows
-        .sort((a, b) => a[0] - b[0])
-        .map(([, text]) => text)
-        .join("")
+  const archive = path.join(temporary(t), "tape");
+  for (const rows of captures)
+    await importLines(
+      t,
+      rows.sort((a, b) => a[0] - b[0]).map(([, line]) => line),
+      { archive, family: "inverse" }
     );
-    await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
-  }
   return archive;
 }
 
@@ -196,20 +190,11 @@ describe("selections of imports", { concurrency: 2 }, () => {
       ...busy(1, 60),
       ...busy(3700, 3710),
     ]);
-    const other = path.join(temporary(t), "other.jsonl");
-    fs.writeFileSync(other, Array.from({ length: 60 }, (_, i) => trade(i, "ETHUSD")).join(""));
-    await tapedeck(t, [
-      "import",
-      "-a",
-      archive,
-      "--format",
-      "jsonl",
-      "--family",
-      "inverse",
-      "--feed",
-      "other",
-      other,
-    ]);
+    await importLines(
+      t,
+      Array.from({ length: 60 }, (_, i) => trade(i, "ETHUSD")),
+      { archive, family: "inverse", feed: "other" }
+    );
     const selected = ["--symbol", "ETHUSD", ...between(20, 30)];
     const report = await replay(t, archive, 1, ...selected);
     assert.deepEqual(names(report), [ETH]);
@@ -260,25 +245,11 @@ describe("selections of imports", { concurrency: 2 }, () => {
       },
     ]);
     // Another feed's whole time is listed, so its topics are not.
-    const elsewhere = path.join(temporary(t), "later.jsonl");
-    fs.writeFileSync(
-      elsewhere,
-      busy(100, 110)
-        .map(([, text]) => text)
-        .join("")
+    await importLines(
+      t,
+      busy(100, 110).map(([, text]) => text),
+      { archive, family: "inverse", feed: "other" }
     );
-    await tapedeck(t, [
-      "import",
-      "-a",
-      archive,
-      "--format",
-      "jsonl",
-      "--family",
-      "inverse",
-      "--feed",
-      "other",
-      elsewhere,
-    ]);
     assert.deepEqual(names(await replay(t, archive, 1, ...between(15, 20))), [
       ["before_first_frame", "other", null, null],
     ]);

@@ -10,6 +10,7 @@ import { after, test } from "node:test";
 import {
   capture,
   captureLines,
+  importLines,
   isRecorded,
   json,
   jsonLines,
@@ -239,7 +240,6 @@ test(
   "a reader returns every value of the golden frames of all families",
   { skip: withoutLibrary },
   async (t) => {
-    const dir = temporary(t);
     const types = new Set();
     for (const family of fs.readdirSync("tests/golden")) {
       const folder = path.join("tests/golden", family);
@@ -247,23 +247,11 @@ test(
         .readdirSync(folder)
         .filter((f) => f.endsWith(".json") && !f.endsWith(".out.json"))
         .map((f) => fs.readFileSync(path.join(folder, f), "utf8").trim());
-      const file = path.join(dir, `${family}.jsonl`),
-        archive = path.join(dir, family);
-      fs.writeFileSync(
-        file,
-        texts.map((data, i) => JSON.stringify({ ts: 1795154400000 + i, data }) + "\n").join("")
+      const archive = await importLines(
+        t,
+        texts.map((data, i) => ({ ts: 1795154400000 + i, data })),
+        { family }
       );
-      await tapedeck(t, [
-        "import",
-        "-q",
-        "-a",
-        archive,
-        "--format",
-        "jsonl",
-        "--family",
-        family,
-        file,
-      ]);
       const messages = await jsonLines(t, ["replay", "-a", archive, "--messages"], {
         status: null,
       });

@@ -6,7 +6,14 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { json, manifestOf, manifestsOf, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  importLines,
+  json,
+  manifestOf,
+  manifestsOf,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { installed, withoutLibrary } from "../support/python_scripts.mjs";
 
 const NOON = 1786276800000;
@@ -33,29 +40,12 @@ const reply = (at, u, bids, asks) => [
   },
 ];
 
-async function imported(t, frames) {
-  const dir = temporary(t),
-    file = path.join(dir, "frames.jsonl"),
-    archive = path.join(dir, "tape");
-  fs.writeFileSync(
-    file,
-    frames
-      .map(([at, line]) => JSON.stringify({ recv_ns: (NOON + at) * 1e6, ...line }) + "\n")
-      .join("")
+const imported = (t, frames) =>
+  importLines(
+    t,
+    frames.map(([at, line]) => ({ recv_ns: (NOON + at) * 1e6, ...line })),
+    { family: "binance-usdm" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "binance-usdm",
-    file,
-  ]);
-  return archive;
-}
 
 /** The rows of an export's only file of a type, without the header. */
 async function exported(t, archive, type) {

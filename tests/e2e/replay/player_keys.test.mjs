@@ -2,13 +2,13 @@
 // position, and ends with the report of an undisturbed replay.
 // Expected: docs/replay.md ("Control").
 import assert from "node:assert/strict";
-import fs from "node:fs";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 import {
   capture,
   captureLines,
   Program,
+  importLines,
   segments,
   tapedeck,
   temporary,
@@ -40,8 +40,7 @@ const imported = once(async () => {
 
 /** The same capture with hours for seconds: a segment, and so a checkpoint, for each hour. */
 const importedHours = once(async () => {
-  const archive = path.join(shared, "hours"),
-    file = path.join(shared, "hours.txt");
+  const archive = path.join(shared, "hours");
   const time = /^(\S+ <->? )?(\d+\.\d+)/;
   let first;
   const lines = captureLines(CAPTURE).map((line) =>
@@ -50,18 +49,7 @@ const importedHours = once(async () => {
       return `${before ?? ""}${(first + (Number(seconds) - first) * 3600).toFixed(3)}`;
     })
   );
-  fs.writeFileSync(file, lines.map((line) => `${line}\n`).join(""));
-  await tapedeck(null, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    "linear",
-    file,
-  ]);
+  await importLines(null, lines, { archive, format: "cryptofeed", family: "linear" });
   assert.ok(segments(archive).length > 5);
   return archive;
 });

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import zlib from "node:zlib";
 import {
   compareTruth,
+  importLines,
   isManifest,
   json,
   jsonLines,
@@ -98,32 +99,18 @@ const line = (conn, ms, us, data) =>
   );
 
 /** A capture of connections: {conn, late: µs after the exchange, from, to: ms of the run}. */
-function capture(dir, name, frames, conns) {
+function capture(frames, conns) {
   const rows = [];
   for (const { conn, late, from = 0, to = Infinity } of conns) {
     const seen = frames.filter(({ ms }) => ms - NOON >= from && ms - NOON <= to);
     for (const { ms, data } of seen)
       rows.push({ at: ms * 1000 + late, text: line(conn, ms, late, data) });
   }
-  rows.sort((a, b) => a.at - b.at);
-  const file = path.join(dir, `${name}.jsonl`);
-  fs.writeFileSync(file, rows.map(({ text }) => text + "\n").join(""));
-  return file;
+  return rows.sort((a, b) => a.at - b.at).map(({ text }) => text);
 }
 
-async function archiveOf(t, dir, name, frames, conns) {
-  const archive = path.join(dir, name);
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    capture(dir, name, frames, conns),
-  ]);
-  return archive;
-}
+const archiveOf = (t, dir, name, frames, conns) =>
+  importLines(t, capture(frames, conns), { archive: path.join(dir, name) });
 
 async function exported(t, archive, format, status = 0) {
   const out = path.join(temporary(t), "out");
@@ -342,15 +329,7 @@ test("a session that overlaps another adds copies, and is followed from the othe
   const dir = temporary(t);
   const frames = exchange(40);
   const archive = await archiveOf(t, dir, "tape", frames, [{ conn: "a", late: 5, to: 20_100 }]);
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    capture(dir, "again", frames, [{ conn: "x", late: 300 }]),
-  ]);
+  await importLines(t, capture(frames, [{ conn: "x", late: 300 }]), { archive });
   const { files, manifest } = await exported(t, archive, "tardis-csv");
   assert.deepEqual(manifest.gaps, []);
   // The last frame came over the second session, after the first had ended.

@@ -9,6 +9,7 @@ import zlib from "node:zlib";
 import {
   captureLines,
   eventsOf,
+  importLines,
   isManifest,
   json,
   jsonLines,
@@ -272,20 +273,6 @@ const HOURS = 6;
 const HOUR_NS = 3_600_000_000_000n;
 const BEGIN_NS = 1_795_154_400_000_000_000n;
 
-/** A capture of these frames over some hours, and so segments; a frame is {dir, data}, or a line that connects. */
-function writeHours(file, frames) {
-  const step = (BigInt(HOURS) * HOUR_NS) / BigInt(frames.length);
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        (frame, i) =>
-          JSON.stringify({ recv_ns: String(BEGIN_NS + BigInt(i) * step), ...frame }) + "\n"
-      )
-      .join("")
-  );
-}
-
 /** Frames of a simulated exchange with some missing; in the middle a new connection begins with the same frames. */
 async function simulated(family) {
   const { archive } = await recordingOf(family);
@@ -311,24 +298,18 @@ function captured(name) {
     .filter((frame) => frame !== null);
 }
 
-/** An archive of these frames, and a copy of it whose checkpoints are damaged: {archive, copy}. */
+/** An archive of these frames over some hours, and so segments, and a copy of it whose checkpoints are damaged: {archive, copy}. A
+ * frame is {dir, data}, or a line that connects. */
 async function hoursOf(family, frames) {
   const dir = fs.mkdtempSync(path.join(sharedDir, "hours-"));
   const archive = path.join(dir, "archive"),
-    copy = path.join(dir, "copy"),
-    file = path.join(dir, "capture.jsonl");
-  writeHours(file, frames);
-  await tapedeck(undefined, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    family,
-    file,
-  ]);
+    copy = path.join(dir, "copy");
+  const step = (BigInt(HOURS) * HOUR_NS) / BigInt(frames.length);
+  await importLines(
+    undefined,
+    frames.map((frame, i) => ({ recv_ns: String(BEGIN_NS + BigInt(i) * step), ...frame })),
+    { archive, family }
+  );
   fs.cpSync(archive, copy, { recursive: true });
   for (const each of segments(copy)) damage(path.join(copy, each), { whole: true });
   return { archive, copy };

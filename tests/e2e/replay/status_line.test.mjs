@@ -2,10 +2,9 @@
 // and the terminal's mode after it. Expected:
 // docs/design.md ("Status line"), docs/replay.md ("Pace").
 import assert from "node:assert/strict";
-import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { json, listening, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import { importLines, json, listening, temporary, tooLong } from "../support/harness.mjs";
 import { feedArgs } from "../support/recorders.mjs";
 import { statusLines, Terminal } from "./terminal.mjs";
 
@@ -34,39 +33,25 @@ const frame = (seq) =>
   });
 
 /** An archive whose two frames are 421 days apart. */
-async function longGap(t, dir) {
-  const archive = path.join(dir, "tape");
+function longGap(t) {
   const end = START + GAP_S;
-  fs.writeFileSync(
-    path.join(dir, "capture"),
+  return importLines(
+    t,
     [
       `wss://test/realtime <-> ${START}.0`,
       `${START}.5: ${frame(1)}`,
       `${end}.5: ${frame(2)}`,
       `wss://test/realtime <-> ${end + 1}.0`,
-    ]
-      .map((line) => line + "\n")
-      .join("")
+    ],
+    { format: "cryptofeed", family: "inverse" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    "inverse",
-    path.join(dir, "capture"),
-  ]);
-  return archive;
 }
 
 const WAITING = /waiting 42[01] d[^;]* until 2022-06-12T16:43:05\.500Z; press f to skip/;
 
 /** A replay in its long wait. */
 async function waiting(t, dir, columns, options) {
-  const archive = await longGap(t, dir);
+  const archive = await longGap(t);
   const replay = new Terminal(
     t,
     dir,
@@ -190,23 +175,11 @@ describe("status lines", { concurrency: 2 }, () => {
 
   test("replay shows the played part and the remaining time, by the bytes of the segments", async (t) => {
     const dir = temporary(t);
-    const archive = path.join(dir, "tape");
     const lines = Array.from({ length: 8 }, (_, i) => `${START + i}.0: ${frame(i + 1)}`);
-    fs.writeFileSync(
-      path.join(dir, "capture"),
-      [`wss://test/realtime <-> ${START}.0`, ...lines, ""].join("\n")
-    );
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "cryptofeed",
-      "--family",
-      "inverse",
-      path.join(dir, "capture"),
-    ]);
+    const archive = await importLines(t, [`wss://test/realtime <-> ${START}.0`, ...lines], {
+      format: "cryptofeed",
+      family: "inverse",
+    });
     const replay = new Terminal(t, dir, 100, "tapedeck-replay", [
       "replay",
       "-a",
@@ -223,7 +196,7 @@ describe("status lines", { concurrency: 2 }, () => {
 
   test("keys and arrows step, go back and play on; the report is that of an undisturbed replay", async (t) => {
     const dir = temporary(t);
-    const archive = await longGap(t, dir);
+    const archive = await longGap(t);
     const replay = new Terminal(t, dir, 120, "tapedeck-replay", [
       "replay",
       "-a",
@@ -251,26 +224,14 @@ describe("status lines", { concurrency: 2 }, () => {
 
   test("with replay --loop the line starts again each time", { skip: tooLong }, async (t) => {
     const dir = temporary(t);
-    const archive = path.join(dir, "tape");
     const lines = Array.from(
       { length: 9000 },
       (_, i) => `${START}.${String(i).padStart(4, "0")}: ${frame(i + 1)}`
     );
-    fs.writeFileSync(
-      path.join(dir, "capture"),
-      [`wss://test/realtime <-> ${START}.0`, ...lines, ""].join("\n")
-    );
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "cryptofeed",
-      "--family",
-      "inverse",
-      path.join(dir, "capture"),
-    ]);
+    const archive = await importLines(t, [`wss://test/realtime <-> ${START}.0`, ...lines], {
+      format: "cryptofeed",
+      family: "inverse",
+    });
     const replay = new Terminal(t, dir, 120, "tapedeck-replay", [
       "replay",
       "-a",
@@ -285,7 +246,7 @@ describe("status lines", { concurrency: 2 }, () => {
 
   test("replay at full speed reads no keys", async (t) => {
     const dir = temporary(t);
-    const archive = await longGap(t, dir);
+    const archive = await longGap(t);
     const replay = new Terminal(t, dir, 80, "tapedeck-replay", ["replay", "-a", archive]);
     const end = await replay.end();
     assert.equal(end.mode, "line");

@@ -9,6 +9,7 @@ import path from "node:path";
 import {
   chunksOf,
   flipIn,
+  importLines,
   json,
   jsonLines,
   jsonList,
@@ -239,8 +240,7 @@ const gapEvent = (fromMs, toMs, conn) => ({
 /** The archive of some captures, whose lines are numbered in order. */
 async function imported(t, dir, captures) {
   const archive = path.join(dir, "tape");
-  for (const [i, capture] of captures.entries()) {
-    const file = path.join(dir, `capture-${i}.jsonl`);
+  for (const capture of captures) {
     const place = (frame, conn) => ({
       recv_ns: `${recvMs(frame)}000000`,
       feed: "v5-linear",
@@ -251,24 +251,17 @@ async function imported(t, dir, captures) {
     });
     const lines = capture
       .filter(({ isLost }) => !isLost)
-      .map(
-        ({ frame, conn, isSpoilt, overload }) =>
-          JSON.stringify(
-            frame.topic === "overload"
-              ? {
-                  ...place(frame, conn),
-                  dir: "event",
-                  data: gapEvent(overload, recvMs(frame), conn + 1),
-                }
-              : { ...place(frame, conn), data: isSpoilt ? spoilt(frame) : frame.data }
-          ) + "\n"
-      );
-    fs.writeFileSync(file, lines.join("").replace(/"@(\d+)"/g, "$1"));
-    await tapedeck(
-      t,
-      ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file],
-      { status: null }
-    );
+      .map(({ frame, conn, isSpoilt, overload }) =>
+        frame.topic === "overload"
+          ? {
+              ...place(frame, conn),
+              dir: "event",
+              data: gapEvent(overload, recvMs(frame), conn + 1),
+            }
+          : { ...place(frame, conn), data: isSpoilt ? spoilt(frame) : frame.data }
+      )
+      .map((line) => JSON.stringify(line).replace(/"@(\d+)"/g, "$1"));
+    await importLines(t, lines, { archive, family: "v5-linear", status: null });
   }
   return archive;
 }

@@ -116,7 +116,7 @@ test("topics choose between families of one exchange, and what both have is refu
 test("two feeds of one family with the same topic are a warning", async (t) => {
   const dir = temporary(t);
   const archive = await archiveOf(t, dir, [["bitstamp", BITSTAMP]]);
-  const file = `${dir}/frames.jsonl`;
+  const file = `${archive}.capture`;
   await tapedeck(t, [
     ...["import", "-a", archive, "--format", "cryptofeed"],
     ...["--family", "bitstamp", "--feed", "again", file],

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { eventually, listening, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, importLines, listening, temporary } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -108,9 +108,7 @@ const EXCHANGES = {
 async function served(t, name, more = ["--hold"]) {
   const { family, edit, url, ask, data } = EXCHANGES[name];
   const dir = temporary(t),
-    frames = path.join(dir, "frames.jsonl"),
-    documents = path.join(dir, "documents"),
-    archive = path.join(dir, "tape");
+    documents = path.join(dir, "documents");
   fs.mkdirSync(documents);
   for (const kind of [`${family}.yaml`, `${name}.exchange.yaml`]) {
     const text = fs.readFileSync(`schema/${name.replace("-v2", "")}/${kind}`, "utf8");
@@ -121,15 +119,10 @@ async function served(t, name, more = ["--hold"]) {
         .replace(/^families:\n(  - .*\n)+/m, "families:\n  - copy\n")
     );
   }
-  fs.writeFileSync(frames, JSON.stringify({ ts: AT_MS, data: JSON.stringify(data) }) + "\n");
-  await tapedeck(
-    t,
-    ["import", "-q", "-a", archive, "--families", documents, "--family", "copy"].concat([
-      "--format",
-      "jsonl",
-      frames,
-    ])
-  );
+  const archive = await importLines(t, [{ ts: AT_MS, data: JSON.stringify(data) }], {
+    families: documents,
+    family: "copy",
+  });
   const server = await listening(t, ["serve", archive, "--plain", ...more], dir);
   const ws = new WebSocket(server.url + url, { perMessageDeflate: false }),
     got = [];

@@ -1,9 +1,7 @@
 // What an exchange sends of its own accord comes from serve in its place, as recorded, heartbeats too; answers to requests do not.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import fs from "node:fs";
-import path from "node:path";
-import { listening, tapedeck, temporary } from "../support/harness.mjs";
+import { importLines, listening, temporary } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -64,26 +62,17 @@ const EXCHANGES = [
 
 for (const { family, what = "a notice", url, ask, isAck, data, notice, others } of EXCHANGES)
   test(`${family}: ${what} is sent once, between the frames around it`, async (t) => {
-    const dir = temporary(t),
-      file = path.join(dir, "frames.jsonl"),
-      archive = path.join(dir, "tape");
     const frames = [...others, data[0], notice, ...others, data[1]];
-    fs.writeFileSync(
-      file,
-      frames.map((frame, i) => JSON.stringify({ ts: AT_MS + 10 * i, data: frame }) + "\n").join("")
+    const archive = await importLines(
+      t,
+      frames.map((frame, i) => ({ ts: AT_MS + 10 * i, data: frame })),
+      { family }
     );
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "jsonl",
-      "--family",
-      family,
-      file,
-    ]);
-    const server = await listening(t, ["serve", archive, "--plain", "--speed", "max"], dir);
+    const server = await listening(
+      t,
+      ["serve", archive, "--plain", "--speed", "max"],
+      temporary(t)
+    );
     const ws = new WebSocket(server.url + url, { perMessageDeflate: false }),
       got = [];
     t.after(() => ws.terminate());

@@ -5,9 +5,7 @@
 //   4 bid 100 x 2                                               10 cannot be decoded
 //   5 ask 101 gone: 102 is best                                 11 a snapshot like the first, of the next connection,
 //   6 trade 2 at 100                                               3 s later: there is a gap before it
-import fs from "node:fs";
-import path from "node:path";
-import { tapedeck, temporary } from "./harness.mjs";
+import { importLines } from "./harness.mjs";
 
 const START = 1795154400;
 export const at = (i) => START + i / 100;
@@ -82,15 +80,5 @@ export async function bookTape(t) {
     connect(at(300)),
     { t: "recv", conn: "W", ts: at(301), data: JSON.stringify(snapshot(301)) },
   ];
-  return importLines(t, path.join(temporary(t), "tape"), "v5-linear", lines);
-}
-
-/** Import lines of a capture of cryptofeed's into an archive, and return that. */
-export async function importLines(t, archive, family, lines) {
-  const file = path.join(temporary(t), "frames.jsonl");
-  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-  await tapedeck(t, [
-    ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file],
-  ]);
-  return archive;
+  return importLines(t, lines, { format: "cryptofeed", family: "v5-linear" });
 }

@@ -1,7 +1,6 @@
 // Archives of made-up frames, one a second, for tests of exports.
-import fs from "node:fs";
 import path from "node:path";
-import { tapedeck, temporary } from "./harness.mjs";
+import { importLines, temporary } from "./harness.mjs";
 
 /** Unix seconds of the first connection; the first frame is a second later. */
 export const AT_S = 1_790_000_000;
@@ -10,7 +9,6 @@ export const AT_S = 1_790_000_000;
  * frame the connection begins again. */
 export async function imported(t, family, frames, host = "a.example") {
   const dir = temporary(t),
-    file = path.join(dir, "frames.jsonl"),
     archive = path.join(dir, "tape");
   const rows = frames.map((row) => (Array.isArray(row) ? row : ["A", row]));
   const begin = (conn, ts) => ({ t: "connect", conn, ts, addr: `wss://${host}` });
@@ -23,9 +21,6 @@ export async function imported(t, family, frames, host = "a.example") {
         : { t: "recv", conn, ts: AT_S + i + 1, data: JSON.stringify(frame) }
     ),
   ];
-  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-  await tapedeck(t, [
-    ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file],
-  ]);
+  await importLines(t, lines, { archive, format: "cryptofeed", family });
   return { archive, out: path.join(dir, "set") };
 }

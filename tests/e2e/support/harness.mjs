@@ -441,6 +441,21 @@ export const segments = (archive) =>
     .filter((f) => f.endsWith(".mcap"))
     .sort();
 
+/** Import lines, each a text or an object, into an archive, by default a new one, and return it. Other options are those of
+ * `import`, by name. The lines are left in the file ARCHIVE.capture. */
+export async function importLines(
+  t,
+  lines,
+  { archive = path.join(temporary(t), "tape"), status, format = "jsonl", ...options } = {}
+) {
+  const file = `${archive}.capture`;
+  const text = (line) => (typeof line === "string" ? line : JSON.stringify(line)) + "\n";
+  fs.writeFileSync(file, lines.map(text).join(""));
+  const words = Object.entries({ format, ...options }).flatMap(([name, to]) => [`--${name}`, to]);
+  await tapedeck(t, ["import", "-q", "-a", archive, ...words, file], { status });
+  return archive;
+}
+
 /** Unix ms of the first moment of an archive of importFrames(). */
 export const FRAMES_MS = 1_795_154_400_000;
 
@@ -451,17 +466,13 @@ export async function importFrames(
   dir,
   { family, host, frames, beginMs = FRAMES_MS, stepMs = 10 }
 ) {
-  const file = path.join(dir, "frames.jsonl");
   const at = (i) => (beginMs + i * stepMs) / 1000;
   const lines = [
     { t: "header", format: 2, exchange: "TEST" },
     { t: "connect", conn: "W", ts: at(0), addr: `wss://stream.bybit.com${host}` },
     ...frames.map((data, i) => ({ t: "recv", conn: "W", ts: at(i + 1), data })),
   ];
-  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-  const archive = path.join(dir, "source");
-  await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
-  return archive;
+  return importLines(t, lines, { archive: path.join(dir, "source"), format: "cryptofeed", family });
 }
 
 const CHUNK = 0x06;

@@ -1,8 +1,7 @@
 // Sends orders to the simulated exchange, and writes captures of them.
 import { once } from "node:events";
-import fs from "node:fs";
 import path from "node:path";
-import { tapedeck } from "./harness.mjs";
+import { importLines } from "./harness.mjs";
 import { npm } from "./npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -65,15 +64,11 @@ const START = 1_795_000_000_000_000_000n;
 
 /** An archive of lines {at (ms), dir, conn: a name of urls, data}. */
 export async function imported(t, dir, lines, urls = URLS) {
-  const file = path.join(dir, "capture.jsonl");
   const rows = [...Object.keys(urls).map((conn) => ({ at: 0, conn })), ...lines].map(
     ({ at, dir: way, conn, data }) =>
       `{"recv_ns":${START + BigInt(Math.round(at * 1e6))},"conn":"${conn}","url":"${urls[conn]}"${data === undefined ? "" : `,"dir":"${way}","data":${JSON.stringify(data)}`}}`
   );
-  fs.writeFileSync(file, rows.join("\n") + "\n");
-  const archive = path.join(dir, "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", file]);
-  return archive;
+  return importLines(t, rows, { archive: path.join(dir, "tape") });
 }
 
 /** Lines of a request, of its answer, and of an update. */

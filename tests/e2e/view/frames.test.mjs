@@ -1,12 +1,10 @@
 // The page's frames: what a frame did, steps from frame to frame, lists of found frames and searches, by keys. Expected: the
 // frames of support/book_tape.mjs, by hand, and docs/view.md.
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import path from "node:path";
 import { after, before, describe } from "node:test";
 import { launch, shown as shownIn, skip, status, until } from "../support/browser.mjs";
 import { bookTape } from "../support/book_tape.mjs";
-import { eventually, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, importLines, tapedeck } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const START_NS = 1_795_154_400_000_000_000n;
@@ -181,8 +179,7 @@ describe("frames", () => {
     "frames that are no book's, cannot be decoded, or are copies have a verdict, too",
     { skip },
     async (t) => {
-      const archive = await bookTape(t),
-        file = path.join(temporary(t), "again.jsonl");
+      const archive = await bookTape(t);
       // A second session has frame 4 at the same time, as its first one.
       const { stdout } = await tapedeck(t, [
         "cat",
@@ -193,21 +190,8 @@ describe("frames", () => {
         "-n",
         "1",
       ]);
-      fs.writeFileSync(
-        file,
-        JSON.stringify({ recv_ns: String(timeOf(4)), data: JSON.parse(stdout).data }) + "\n"
-      );
-      await tapedeck(t, [
-        "import",
-        "-q",
-        "-a",
-        archive,
-        "--format",
-        "jsonl",
-        "--family",
-        "v5-linear",
-        file,
-      ]);
+      const again = { recv_ns: String(timeOf(4)), data: JSON.parse(stdout).data };
+      await importLines(t, [again], { archive, family: "v5-linear" });
       const { page, faults } = await shown(t, archive);
       await page.locator("#panel-frames input[type=checkbox]").first().uncheck();
       const verdicts = [];
@@ -295,8 +279,6 @@ describe("frames", () => {
   );
 
   test("a step back passes many frames, and stops after too many", { skip }, async (t) => {
-    const archive = path.join(temporary(t), "tape"),
-      file = path.join(temporary(t), "trades.jsonl");
     const COUNT = 20_500;
     const at = (n) => START_NS + BigInt(n) * 10_000n;
     const trade = (n) => ({
@@ -316,24 +298,11 @@ describe("frames", () => {
         },
       ],
     });
-    fs.writeFileSync(
-      file,
-      Array.from(
-        { length: COUNT },
-        (_, n) => JSON.stringify({ recv_ns: String(at(n)), data: trade(n) }) + "\n"
-      ).join("")
+    const archive = await importLines(
+      t,
+      Array.from({ length: COUNT }, (_, n) => ({ recv_ns: String(at(n)), data: trade(n) })),
+      { family: "v5-linear" }
     );
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "jsonl",
-      "--family",
-      "v5-linear",
-      file,
-    ]);
     const { page, faults } = await shown(t, archive, { topic: "publicTrade", tab: "ask" });
     await page.getByLabel("Step to").selectOption("breakpoint");
     const back = async (condition) => {

@@ -1,11 +1,9 @@
 // Notes on the page: marks on the rows that they are about, their text at the cursor, and the list in the tab "Gaps". Expected:
 // docs/view.md, and the notes that the test writes.
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import path from "node:path";
 import { after, before, describe } from "node:test";
 import { checkAccess, launch, shown, skip, until } from "../support/browser.mjs";
-import { eventually, FRAMES_MS, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, FRAMES_MS, importLines, tapedeck } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 
 const EVIL = "<script>alert(1)</script>";
@@ -15,9 +13,6 @@ const ROW_PX = 28,
 
 /** 100 seconds of trades of two symbols, and of tickers. */
 async function archiveOf(t) {
-  const dir = temporary(t),
-    archive = path.join(dir, "tape"),
-    file = path.join(dir, "frames.jsonl");
   const trade = (symbol, n) => ({
     topic: `publicTrade.${symbol}`,
     type: "snapshot",
@@ -34,26 +29,15 @@ async function archiveOf(t) {
     ts: FRAMES_MS + n,
   });
   const frame = (n) => (n % 3 === 0 ? ticker(n) : trade(n % 3 === 1 ? "BTCUSDT" : "ETHUSDT", n));
-  fs.writeFileSync(
-    file,
-    Array.from(
-      { length: 200 },
-      (_, n) =>
-        `{"recv_ns":${FRAMES_MS + n * 500}000000,"conn":0,"data":${JSON.stringify(JSON.stringify(frame(n)))}}\n`
-    ).join("")
+  return importLines(
+    t,
+    Array.from({ length: 200 }, (_, n) => ({
+      recv_ns: `${FRAMES_MS + n * 500}000000`,
+      conn: 0,
+      data: JSON.stringify(frame(n)),
+    })),
+    { family: "v5-linear" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
-  return archive;
 }
 
 /** For each row of the picture: the first and the last column with the colour of notes, as shares of the width; null without any. */

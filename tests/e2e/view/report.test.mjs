@@ -10,6 +10,7 @@ import {
   flipIn,
   FRAMES_MS,
   importFrames,
+  importLines,
   json,
   segments,
   tapedeck,
@@ -40,9 +41,8 @@ test("the page has the answers about topics, gaps and days, and names are no mar
     dir,
     Array.from({ length: 300 }, (_, n) => trade([EVIL, "BTCUSDT"][n % 2], n))
   );
-  const second = path.join(dir, "later.jsonl");
-  fs.writeFileSync(
-    second,
+  await importLines(
+    t,
     [
       { t: "header", format: 2, exchange: "TEST" },
       {
@@ -57,21 +57,9 @@ test("the page has the answers about topics, gaps and days, and names are no mar
         ts: FRAMES_MS / 1000 + 60 + n / 100,
         data: trade("BTCUSDT", n),
       })),
-    ]
-      .map((line) => `${JSON.stringify(line)}\n`)
-      .join("")
+    ],
+    { archive, format: "cryptofeed", family: "v5-linear" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    "v5-linear",
-    second,
-  ]);
   await tapedeck(t, [
     "note",
     "add",
@@ -246,7 +234,7 @@ test("a damaged recording gets status 3, and the page reports it", async (t) => 
     "cryptofeed",
     "--family",
     "v5-linear",
-    path.join(dir, "frames.jsonl"),
+    `${archive}.capture`,
   ]);
   const segment = path.join(archive, segments(archive)[1]);
   flipIn(segment, chunksOf(segment)[0]);

@@ -6,7 +6,14 @@ import path from "node:path";
 import { after, before, describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { launch, shown, skip, until } from "../support/browser.mjs";
-import { eventually, FRAMES_MS, json, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  eventually,
+  FRAMES_MS,
+  importLines,
+  json,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { pythonWith } from "../support/python_scripts.mjs";
 
@@ -33,28 +40,12 @@ const ticker = (n) => ({
 
 /** Add frames to an archive as a session of its own. Frame n is received 10 * n ms after the first one, and `lateNs` ns. */
 async function add(t, archive, frames, lateNs = 0) {
-  const file = path.join(temporary(t), "frames.jsonl");
   const at = (n) => String(BigInt(FRAMES_MS + n * 10) * 1_000_000n + BigInt(lateNs));
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        ([n, frame]) =>
-          `{"recv_ns":${at(n)},"conn":0,"data":${JSON.stringify(JSON.stringify(frame))}}\n`
-      )
-      .join("")
+  await importLines(
+    t,
+    frames.map(([n, frame]) => ({ recv_ns: at(n), conn: 0, data: JSON.stringify(frame) })),
+    { archive, family: "v5-linear" }
   );
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "jsonl",
-    "--family",
-    "v5-linear",
-    file,
-  ]);
 }
 
 /** The same feed on two machines. Only east has tickers; only west has a symbol with an odd name; west lacks frames 200 to 299, and
