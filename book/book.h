@@ -19,7 +19,6 @@
 #include <stdint.h>
 
 #include "base/decimal.h"
-#include "base/err.h"
 #include "base/hash.h"
 #include "book/order_set.h"
 #include "book/state_io.h"

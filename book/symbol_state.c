@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "book/delta_queue.h"
 #include "book/state_io.h"
 
 /* Version 1 has no frames of tickers; version 2 nothing that waits for a snapshot. */

@@ -1,5 +1,4 @@
 /* Tardis CSV: one file per day, type and symbol, one line per row (docs/export.md). */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

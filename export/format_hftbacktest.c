@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/bytes.h"
 #include "export/event_order.h"
 #include "export/export_folder.h"

@@ -1,6 +1,5 @@
 /* JSON lines in the order of the tape: one file per day, one message per line (docs/export.md). */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "export/export_format.h"

@@ -13,7 +13,6 @@
 #include "base/row_table.h"
 #include "export/export_format.h"
 #include "export/export_name.h"
-#include "export/export_writers.h"
 #include "format/chunk_packer.h"
 #include "format/mcap_encode.h"
 #include "format/mcap_summary.h"

@@ -1,6 +1,5 @@
 /* Parquet: one file per day, type and symbol, in the folders of Hive's layout (docs/export.md):
  * exchange=E/type=T/date=D/SYMBOL.parquet. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

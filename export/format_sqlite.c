@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/database.h"
 #include "base/limits.h"
 #include "export/export_format.h"

@@ -24,7 +24,6 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "archive/gap.h"
-#include "base/cli/options.h"
 #include "replay/play/observer.h"
 #include "tape/selection.h"
 

@@ -7,8 +7,6 @@
 #include "base/limits.h"
 #include "base/cli/result.h"
 #include "replay/play/observer.h"
-#include "replay/play/pacer.h"
-#include "replay/play/stream.h"
 #include "replay/play/symbol_book.h"
 
 typedef struct last_frame {

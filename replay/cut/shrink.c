@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "book/symbol_state.h"
 #include "replay/cut/cut_folder.h"
+#include "replay/cut/shrink_command.h"
 #include "replay/play/player.h"
 #include "tape/cursor.h"
 

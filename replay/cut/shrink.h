@@ -14,7 +14,6 @@
 
 #include "base/err.h"
 #include "replay/cut/cut.h"
-#include "replay/cut/shrink_command.h"
 
 typedef struct shrink_options {
     cut_options cut; /* the whole cut; the smallest cut is written to its path */

@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
+#include "archive/gap.h"
 #include "archive/ledger.h"
 #include "archive/open_conns.h"
-#include "archive/time_account.h"
 #include "replay/play/absence.h"
 #include "replay/play/lateness.h"
 #include "replay/play/stream.h"

@@ -22,7 +22,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "archive/gap.h"
 #include "book/proof.h"
 #include "replay/play/observe.h"
 #include "tape/silent_topics.h"

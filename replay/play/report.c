@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "tape/cursor.h"
 
 static void add_stream(replay_report *report, const stream *s)
 {

@@ -5,7 +5,6 @@
 
 #include <stdint.h>
 
-#include "base/err.h"
 #include "base/cli/result.h"
 #include "archive/gap.h"
 #include "replay/play/absence.h"
@@ -13,7 +12,6 @@
 #include "replay/play/player.h"
 #include "tape/selection.h"
 #include "tape/silent_topics.h"
-#include "tape/cursor.h"
 
 typedef struct replay_report {
     player_totals totals;

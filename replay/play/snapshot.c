@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/decimal.h"
 #include "base/limits.h"
 #include "base/time_text.h"

@@ -10,7 +10,6 @@
 #define TD_PLAY_SNAPSHOT_H
 
 #include "base/buf.h"
-#include "base/bytes.h"
 #include "base/err.h"
 #include "archive/archive.h"
 #include "book/book.h"

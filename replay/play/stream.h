@@ -9,15 +9,12 @@
 
 #include <stdint.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
 #include "book/proof.h"
 #include "book/symbol_state.h"
 #include "replay/play/digest.h"
 #include "replay/play/observer.h"
 #include "archive/gap.h"
-#include "schema/decode.h"
-#include "tape/cursor.h"
 #include "tape/stream_index.h"
 #include "tape/tape_topic.h"
 

@@ -2,8 +2,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/limits.h"
-#include "base/workers.h"
 #include "tape/block.h"
 
 enum {

@@ -6,8 +6,8 @@
 #define TD_PLAY_WORK_QUEUES_H
 
 #include "base/err.h"
+#include "base/workers.h"
 #include "replay/play/stream.h"
-#include "tape/cursor.h"
 
 typedef struct work_queues work_queues;
 

@@ -6,6 +6,8 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "schema/family.h"
+#include "schema/path_choice.h"
 
 /* ---- choosing ---- */
 

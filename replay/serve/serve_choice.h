@@ -6,7 +6,6 @@
 #define TD_SERVE_SERVE_CHOICE_H
 
 #include "replay/serve/serve_feeds.h"
-#include "schema/path_choice.h"
 
 /* A server is its first feed. */
 typedef struct serve_choice {

@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/cli/units.h"
 #include "replay/serve/serve_choice.h"
 #include "schema/bare_frame.h"
 #include "schema/conn_counter.h"

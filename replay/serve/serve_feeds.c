@@ -10,6 +10,7 @@
 #include "tape/empty_selection.h"
 #include "tape/cursor.h"
 #include "schema/dialect.h"
+#include "schema/family.h"
 
 /* ---- collecting ---- */
 

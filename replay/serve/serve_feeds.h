@@ -10,7 +10,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "archive/archive.h"
-#include "schema/family.h"
 #include "tape/selection.h"
 #include "schema/responder.h"
 #include "wire/server.h"

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/time_text.h"
+#include "base/json/json.h"
 
 enum {
     DATE_TIME_BYTES = 19, /* "2021-04-17T16:43:05" */

@@ -4,10 +4,8 @@
 #ifndef TD_SERVE_SERVE_REBASE_H
 #define TD_SERVE_SERVE_REBASE_H
 
-#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/log.h"
-#include "base/json/json.h"
 #include "schema/topic.h"
 
 typedef struct serve_rebase serve_rebase;

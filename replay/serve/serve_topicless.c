@@ -1,6 +1,5 @@
 #include "replay/serve/serve_topicless.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
