@@ -219,16 +219,17 @@ static void set_bound(td_buf *bound, td_bytes value)
     td_buf_add(bound, value.data, value.size);
 }
 
-static void widen_bounds(column_chunk *chunk, td_bytes value)
+static void widen_wide(column_chunk *chunk, int128 wide)
 {
-    if (chunk->kind->type == TYPE_FIXED) {
-        const int128 wide = read_wide(value.data);
-        chunk->least_wide =
-            !chunk->has_bounds || wide < chunk->least_wide ? wide : chunk->least_wide;
-        chunk->most_wide = !chunk->has_bounds || wide > chunk->most_wide ? wide : chunk->most_wide;
-        chunk->has_bounds = 1;
-        return;
-    }
+    if (!chunk->has_bounds || wide < chunk->least_wide)
+        chunk->least_wide = wide;
+    if (!chunk->has_bounds || wide > chunk->most_wide)
+        chunk->most_wide = wide;
+    chunk->has_bounds = 1;
+}
+
+static void widen_bytes(column_chunk *chunk, td_bytes value)
+{
     if (value.size > PARQUET_BOUND_BYTES)
         chunk->is_beyond_bounds = 1;
     if (chunk->is_beyond_bounds)
@@ -238,6 +239,14 @@ static void widen_bounds(column_chunk *chunk, td_bytes value)
     if (!chunk->has_bounds || compare_values(chunk, value, td_buf_view(&chunk->most)) > 0)
         set_bound(&chunk->most, value);
     chunk->has_bounds = 1;
+}
+
+static inline void widen_bounds(column_chunk *chunk, physical type, td_bytes value)
+{
+    if (type == TYPE_FIXED)
+        widen_wide(chunk, read_wide(value.data));
+    else
+        widen_bytes(chunk, value);
 }
 
 static uint64_t sign_flip(const column_chunk *chunk)
@@ -280,8 +289,7 @@ static page_sizes add_page(column_chunk *chunk, td_buf *raw, int type, parquet_e
     /* The compressed bytes follow the raw ones. */
     td_buf_grow(raw, bound);
     uint8_t *packed = raw->data + raw->size;
-    size_t size =
-        codec_compress(chunk->coder, COMPRESSION_LEVEL, td_buf_view(raw), packed, bound);
+    size_t size = codec_compress(chunk->coder, COMPRESSION_LEVEL, td_buf_view(raw), packed, bound);
     td_buf_clear(header);
     thrift to = {.out = header};
     thrift_i32(&to, 1, type);
@@ -402,58 +410,53 @@ static void add_numbers(column_chunk *chunk, int64_t value, size_t count)
 
 /* Appends a value as PLAIN; a text after its length. Returns the offset of the value's first
  * byte. */
-static size_t add_plain(const column_chunk *chunk, td_buf *to, td_bytes value)
+static inline size_t add_plain(td_buf *to, physical type, td_bytes value)
 {
     uint8_t size[LENGTH_BYTES];
     td_put_le32(size, (uint32_t)value.size);
-    if (chunk->kind->type == TYPE_BYTE_ARRAY)
+    if (type == TYPE_BYTE_ARRAY)
         td_buf_add(to, size, sizeof size);
     size_t from = to->size;
     td_buf_add(to, value.data, value.size);
     return from;
 }
 
-/* An entry that is no decimal. */
-static td_bytes dictionary_entry(const column_chunk *chunk, size_t index)
+static uint64_t mix(uint64_t hash, uint64_t word)
 {
-    const uint8_t *bytes = chunk->dictionary.data + chunk->entries[index];
-    size_t size =
-        chunk->kind->type == TYPE_BYTE_ARRAY ? td_le32(bytes - LENGTH_BYTES) : sizeof(double);
-    return td_bytes_of(bytes, size);
+    const uint128 product = (uint128)(hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint64_t)(product >> 64) ^ (uint64_t)product;
 }
 
-/* A decimal's hash, in a fifth of the time of td_xxh64. The numbers of a column are multiples of a
- * power of ten: the upper half of the product varies most, which row_probe_of adds. */
-static uint64_t hash_wide(const uint8_t bytes[WIDE_BYTES])
+/* In a third of the time of td_xxh64. */
+static inline uint64_t hash_bytes(td_bytes value)
 {
-    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
-    return (__builtin_bswap64(td_le64(bytes)) * factor +
-            __builtin_bswap64(td_le64(bytes + NUMBER_BYTES))) *
-           factor;
-}
-
-static int is_equal_wide(const uint8_t *a, const uint8_t *b)
-{
-    return td_le64(a + NUMBER_BYTES) == td_le64(b + NUMBER_BYTES) && td_le64(a) == td_le64(b);
+    uint64_t hash = value.size;
+    uint64_t last = 0;
+    size_t i = 0;
+    for (; i + sizeof hash <= value.size; i += sizeof hash)
+        hash = mix(hash, td_le64(value.data + i));
+    for (; i < value.size; i++)
+        last = last << 8 | value.data[i];
+    return mix(hash, last);
 }
 
 /* Returns the index of a value in the dictionary. Adds a new value. */
-static uint32_t dictionary_index(column_chunk *chunk, td_bytes value)
+static inline __attribute__((always_inline)) uint32_t
+dictionary_index(column_chunk *chunk, physical type, td_bytes value)
 {
-    const int is_wide = chunk->kind->type == TYPE_FIXED;
-    uint64_t hash = is_wide ? hash_wide(value.data) : td_xxh64(value.data, value.size);
+    const uint64_t hash = hash_bytes(value);
     row_probe probe = row_probe_of(hash);
     while (row_table_next(&chunk->by_value, &probe)) {
-        const uint8_t *entry = chunk->dictionary.data + chunk->entries[probe.row];
-        if (is_wide ? is_equal_wide(entry, value.data)
-                    : td_bytes_equal(dictionary_entry(chunk, probe.row), value))
+        const uint8_t *bytes = chunk->dictionary.data + chunk->entries[probe.row];
+        const size_t size = type == TYPE_BYTE_ARRAY ? td_le32(bytes - LENGTH_BYTES) : value.size;
+        if (td_bytes_equal(td_bytes_of(bytes, size), value))
             return probe.row;
     }
     td_array_ensure((void **)&chunk->entries, &chunk->entry_capacity, chunk->entry_count,
                     sizeof *chunk->entries);
-    chunk->entries[chunk->entry_count] = (uint32_t)add_plain(chunk, &chunk->dictionary, value);
+    chunk->entries[chunk->entry_count] = (uint32_t)add_plain(&chunk->dictionary, type, value);
     row_table_put(&chunk->by_value, hash, chunk->entry_count);
-    widen_bounds(chunk, value);
+    widen_bounds(chunk, type, value);
     return (uint32_t)chunk->entry_count++;
 }
 
@@ -464,25 +467,28 @@ static __attribute__((noinline)) void add_plain_rows(column_chunk *chunk, td_byt
     if (!chunk->is_full)
         end_page(chunk);
     chunk->is_full = 1;
-    widen_bounds(chunk, value);
+    widen_bounds(chunk, chunk->kind->type, value);
     for (; count > 0; count--) {
-        (void)add_plain(chunk, &chunk->plain, value);
+        (void)add_plain(&chunk->plain, chunk->kind->type, value);
         count_rows(chunk, 1, 1);
         if (chunk->plain.size >= PARQUET_PAGE_BYTES)
             end_page(chunk);
     }
 }
 
-static void add_bytes(column_chunk *chunk, td_bytes value, size_t count)
+/* type: of the column. Inline, because decimals, which are most values, take two thirds of the time
+ * if the compiler knows the type. */
+static inline __attribute__((always_inline)) void add_bytes(column_chunk *chunk, physical type,
+                                                            td_bytes value, size_t count)
 {
     if (chunk->dictionary.size >= PARQUET_DICTIONARY_BYTES) {
         add_plain_rows(chunk, value, count);
         return;
     }
-    const index_run run = {dictionary_index(chunk, value), (uint32_t)count};
+    const index_run run = {dictionary_index(chunk, type, value), (uint32_t)count};
     td_buf_add(&chunk->indexes, &run, sizeof run);
     count_rows(chunk, 1, count);
-    if (chunk->indexes.size >= PARQUET_PAGE_BYTES)
+    if (TD_UNLIKELY(chunk->indexes.size >= PARQUET_PAGE_BYTES))
         end_page(chunk);
 }
 
@@ -495,7 +501,7 @@ static void add_number(column_chunk *chunk, td_decimal value, size_t count)
     if (chunk->kind->type == TYPE_DOUBLE) {
         double nearest = td_decimal_double(value);
         memcpy(bytes, &nearest, sizeof nearest);
-        add_bytes(chunk, td_bytes_of(bytes, sizeof nearest), count);
+        add_bytes(chunk, TYPE_DOUBLE, td_bytes_of(bytes, sizeof nearest), count);
         return;
     }
     if (value.scale > scale)
@@ -507,7 +513,7 @@ static void add_number(column_chunk *chunk, td_decimal value, size_t count)
         return;
     }
     write_wide(bytes, (int128)value.mantissa * td_power_of_ten[scale - value.scale]);
-    add_bytes(chunk, td_bytes_of(bytes, sizeof bytes), count);
+    add_bytes(chunk, TYPE_FIXED, td_bytes_of(bytes, sizeof bytes), count);
 }
 
 /* Adds all runs of the column. */
@@ -520,7 +526,7 @@ static void add_runs(column_chunk *chunk, const held_rows *held, const held_run 
         if (run->kind == HELD_NUMBER)
             add_number(chunk, number, end - run->row);
         else if (run->kind == HELD_BYTES)
-            add_bytes(chunk, held_rows_bytes(held, run), end - run->row);
+            add_bytes(chunk, chunk->kind->type, held_rows_bytes(held, run), end - run->row);
         else
             count_rows(chunk, 0, end - run->row);
     }

@@ -9,7 +9,8 @@
  *
  * Memory: a row group ends when it has PARQUET_GROUP_ROWS or when its held rows reach
  * PARQUET_GROUP_BYTES. A file needs these bytes, 40 bytes for each column, and one row of any size.
- * The memory for encoding, a few MiB, is allocated only while a group is written. One thread.
+ * The memory for encoding, a few MiB, is allocated only while a group is written; between groups, one
+ * codec stays in the process. One thread for each writer.
  */
 #ifndef TD_PARQUET_PARQUET_WRITER_H
 #define TD_PARQUET_PARQUET_WRITER_H
