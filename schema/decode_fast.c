@@ -126,11 +126,11 @@ static const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uin
 }
 
 /* Read a key and its colon; p is at most end. *found is its index in the set, or KEY_NONE; place is
- * its position in the object. */
+ * its position in the object, at most set->count. */
 static inline const uint8_t *scan_key(key_set *set, uint32_t place, const uint8_t *p,
                                       const uint8_t *end, uint32_t *found)
 {
-    uint32_t guess = set->guess[place < set->count ? place : set->count];
+    const uint32_t guess = set->guess[place];
     if (TD_LIKELY(guess < set->count)) {
         const key_word *key = &set->keys[guess];
         const uint8_t *colon = p + key->bytes + 2;
@@ -977,7 +977,8 @@ static const uint8_t *walk_node(fast_frame *h, plan_node *node, const uint8_t *p
     p++;
     do {
         uint32_t found;
-        p = scan_key(&node->keys, place++, p, h->end, &found);
+        p = scan_key(&node->keys, place, p, h->end, &found);
+        place += place < node->keys.count;
         if (p == NULL || p >= h->end)
             return NULL;
         if (found == KEY_NONE) {
