@@ -1,6 +1,7 @@
 #include "base/codec.h"
 
 #define ZSTD_STATIC_LINKING_ONLY /* declares the functions that take an allocator */
+#include <stdatomic.h>
 #include <zstd.h>
 
 #include "base/alloc.h"
@@ -25,6 +26,22 @@ void codec_close(codec *coder)
     ZSTD_freeCCtx(coder->compressor);
     ZSTD_freeDCtx(coder->decompressor);
     td_free(coder);
+}
+
+codec *codec_take(codec_slot *slot)
+{
+    codec *coder = atomic_exchange(&slot->idle, NULL);
+    return coder != NULL ? coder : codec_open();
+}
+
+void codec_give(codec_slot *slot, codec *coder)
+{
+    codec_close(atomic_exchange(&slot->idle, coder));
+}
+
+void codec_slot_fini(codec_slot *slot)
+{
+    codec_close(atomic_exchange(&slot->idle, NULL));
 }
 
 size_t codec_bound(size_t size)

@@ -12,6 +12,16 @@ typedef struct codec codec;
 codec *codec_open(void);
 void codec_close(codec *coder);
 
+/* A place for one codec between two uses, on any threads: a new codec clears its memory.
+ * Zero-initialise. codec_take: the codec that waits there, or a new one. codec_give: it waits, and
+ * one that waited is closed. */
+typedef struct codec_slot {
+    codec *_Atomic idle;
+} codec_slot;
+codec *codec_take(codec_slot *slot);
+void codec_give(codec_slot *slot, codec *coder);
+void codec_slot_fini(codec_slot *slot);
+
 /* Maximum compressed size of size bytes. */
 size_t codec_bound(size_t size);
 

@@ -11,6 +11,7 @@ struct export_folder {
     char *path;
     char *manifest;
     td_file *lock; /* the manifest's partial file */
+    codec_slot coders;
     uint8_t may_replace;
 };
 
@@ -30,6 +31,7 @@ void export_folder_close(export_folder *folder)
     if (folder == NULL)
         return;
     td_io_close(folder->lock);
+    codec_slot_fini(&folder->coders);
     td_free(folder->path);
     td_free(folder->manifest);
     td_free(folder);
@@ -72,6 +74,11 @@ td_result export_folder_lock(export_folder *folder, td_err *err)
 void export_folder_allow_replacing(export_folder *folder)
 {
     folder->may_replace = 1;
+}
+
+codec_slot *export_folder_coders(export_folder *folder)
+{
+    return &folder->coders;
 }
 
 td_io export_folder_io(const export_folder *folder)

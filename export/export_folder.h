@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/codec.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/limits.h"
@@ -44,6 +45,9 @@ TD_MUST_USE td_result export_folder_publish_manifest(export_folder *folder, td_e
 
 /* The file functions that the folder was opened with. */
 td_io export_folder_io(const export_folder *folder);
+
+/* Where row groups of all the folder's files get their codec; any thread. */
+codec_slot *export_folder_coders(export_folder *folder);
 
 /* "MANIFEST.2021-04-17.json" */
 const char *export_folder_manifest(const export_folder *folder);

@@ -16,7 +16,8 @@ td_result parquet_file_open(export_files *files, const char *name, const parquet
         return rc;
     *out = td_alloc_zero(1, sizeof **out);
     (*out)->file = file;
-    (*out)->writer = parquet_open(schema, (parquet_out){write_bytes, file});
+    (*out)->writer =
+        parquet_open(schema, (parquet_out){write_bytes, file, export_folder_coders(files->folder)});
     return TD_OK;
 }
 

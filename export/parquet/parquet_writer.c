@@ -1,6 +1,5 @@
 #include "export/parquet/parquet_writer.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,10 +27,6 @@ enum {
 
 #define MAGIC      "PAR1"
 #define CREATED_BY "tapedeck version " TAPEDECK_VERSION " (build " TAPEDECK_VERSION ")"
-
-/* The codec of the last row group, for the next one of any file, on any thread: a new codec clears
- * its memory, which took a thirtieth of an export's instructions. */
-static codec *_Atomic idle_coder;
 
 /* ---- kinds of columns ---- */
 
@@ -168,9 +163,6 @@ static void chunk_init(column_chunk *chunk, size_t held_bytes)
     td_buf_grow(&chunk->scratch, (size_t)3 * PARQUET_PAGE_BYTES);
     td_buf_grow(&chunk->pages, held_bytes);
     td_buf_grow(&chunk->group, held_bytes);
-    chunk->coder = atomic_exchange(&idle_coder, NULL);
-    if (chunk->coder == NULL)
-        chunk->coder = codec_open();
 }
 
 static void chunk_fini(column_chunk *chunk)
@@ -182,7 +174,6 @@ static void chunk_fini(column_chunk *chunk)
         td_buf_fini(bufs[i]);
     row_table_fini(&chunk->by_value);
     td_free(chunk->entries);
-    codec_close(atomic_exchange(&idle_coder, chunk->coder));
 }
 
 /* ---- decimals of 128 bits, big-endian ---- */
@@ -781,6 +772,7 @@ static td_result write_chunks(parquet_writer *writer, thrift *to, page_sizes *si
     const held_run *next = runs;
     column_chunk chunk;
     chunk_init(&chunk, writer->held.buf.size);
+    chunk.coder = codec_take(writer->out.coders);
     begin_file(writer, &chunk.group);
     for (size_t i = 0; i < schema->column_count; i++) {
         const size_t count = writer->held.columns[i].run_count;
@@ -793,6 +785,7 @@ static td_result write_chunks(parquet_writer *writer, thrift *to, page_sizes *si
     }
     td_free(runs);
     td_result rc = write_bytes(writer, td_buf_view(&chunk.group), err);
+    codec_give(writer->out.coders, chunk.coder);
     chunk_fini(&chunk);
     return rc;
 }

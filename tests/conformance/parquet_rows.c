@@ -92,6 +92,7 @@ int main(int argc, char **argv)
     const parquet_key_value pairs[] = {{"instrument_id", "BTCUSDT-LINEAR.BYBIT"},
                                        {"price_precision", "2"}};
     parquet_schema schema = {SCHEMA, COLUMNS, pairs, 2, TIME_NS, 0};
+    codec_slot coders = {NULL};
     td_err err = {0};
     td_result rc = TD_OK;
     if (argc != 4)
@@ -100,13 +101,14 @@ int main(int argc, char **argv)
     if (file == NULL)
         return 1;
     schema.group_rows = (uint32_t)strtoul(argv[3], NULL, 10);
-    parquet_writer *writer = parquet_open(&schema, (parquet_out){write_file, file});
+    parquet_writer *writer = parquet_open(&schema, (parquet_out){write_file, file, &coders});
     int64_t count = strtoll(argv[2], NULL, 10);
     for (int64_t i = 0; rc == TD_OK && i < count; i++)
         rc = put_row(writer, i, &err);
     if (rc == TD_OK)
         rc = parquet_finish(writer, &err);
     parquet_close(writer);
+    codec_slot_fini(&coders);
     if (rc != TD_OK)
         fprintf(stderr, "parquet_rows: %s\n", err.text);
     return fclose(file) == 0 && rc == TD_OK ? 0 : 1;

@@ -150,6 +150,7 @@ static void add_expected_footer(td_buf *to)
 
 static void test_small_file(void **state)
 {
+    codec_slot coders = {NULL};
     (void)state;
     static const parquet_column COLUMNS[] = {{"b", PARQUET_BOOL, 0, 0},
                                              {"d", PARQUET_DECIMAL_128, 18, 1}};
@@ -160,7 +161,7 @@ static void test_small_file(void **state)
     td_err err;
     td_buf_init(&got, FILE_BYTES_MAX);
     td_buf_init(&want, FILE_BYTES_MAX);
-    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){append, &got});
+    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){append, &got, &coders});
     parquet_put_integer(writer, 0, 1);
     parquet_put_null(writer, 1);
     assert_int_equal(parquet_end_row(writer, &err), TD_OK);
@@ -172,19 +173,21 @@ static void test_small_file(void **state)
     assert_memory_equal(got.data, want.data, want.size);
     td_buf_fini(&got);
     td_buf_fini(&want);
+    codec_slot_fini(&coders);
 }
 
 /* 1 if a file with these numbers is marked as sorted: it contains the bytes of "sorting_columns",
  * which occur nowhere else in such a file. */
 static int is_marked(const int64_t *values, size_t count)
 {
+    codec_slot coders = {NULL};
     static const parquet_column COLUMN = {"n", PARQUET_I64, 0, 0};
     static const parquet_schema SCHEMA = {&COLUMN, 1, NULL, 0, 0, 0};
     static const uint8_t MARK[] = {0x19, 0x1c, 0x15, 0x00, 0x12, 0x12, 0x00};
     td_buf got;
     td_err err;
     td_buf_init(&got, FILE_BYTES_MAX);
-    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){append, &got});
+    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){append, &got, &coders});
     for (size_t i = 0; i < count; i++) {
         parquet_put_integer(writer, 0, values[i]);
         assert_int_equal(parquet_end_row(writer, &err), TD_OK);
@@ -194,6 +197,7 @@ static int is_marked(const int64_t *values, size_t count)
     int is_there = memmem(got.data, got.size, MARK, sizeof MARK) != NULL;
     td_buf_fini(&got);
     return is_there;
+    codec_slot_fini(&coders);
 }
 
 static void test_sorted(void **state)
@@ -235,6 +239,7 @@ static const decimal_row BIG_ROWS[] = {
 
 static void check_decimal(const decimal_row *row, int is_big)
 {
+    codec_slot coders = {NULL};
     const parquet_column column = {"price", row->kind, row->scale, 0};
     const parquet_schema schema = {&column, 1, NULL, 0, PARQUET_NOT_SORTED, 0};
     td_buf got;
@@ -242,7 +247,7 @@ static void check_decimal(const decimal_row *row, int is_big)
     td_decimal value = {0, 0};
     td_result rc;
     td_buf_init(&got, FILE_BYTES_MAX);
-    parquet_writer *writer = parquet_open(&schema, (parquet_out){append, &got});
+    parquet_writer *writer = parquet_open(&schema, (parquet_out){append, &got, &coders});
     if (is_big) {
         rc = parquet_put_big_decimal(writer, 0, td_bytes_str(row->text), &err);
     } else {
@@ -257,6 +262,7 @@ static void check_decimal(const decimal_row *row, int is_big)
     }
     parquet_close(writer);
     td_buf_fini(&got);
+    codec_slot_fini(&coders);
 }
 
 static void test_decimals(void **state)
@@ -288,6 +294,7 @@ static td_result count_piece(void *ctx, td_bytes bytes, td_err *err)
 /* Incompressible texts end row groups long before PARQUET_GROUP_ROWS. */
 static void test_groups_are_bounded(void **state)
 {
+    codec_slot coders = {NULL};
     (void)state;
     static const parquet_column COLUMN = {"text", PARQUET_TEXT, 0, 0};
     static const parquet_schema SCHEMA = {&COLUMN, 1, NULL, 0, PARQUET_NOT_SORTED, 0};
@@ -297,7 +304,7 @@ static void test_groups_are_bounded(void **state)
     td_random random;
     td_err err;
     td_random_init(&random, 1);
-    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){count_piece, &got});
+    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){count_piece, &got, &coders});
     for (size_t i = 0; i < TEXTS; i++) {
         for (size_t at = 0; at < TEXT_BYTES; at += 8)
             td_put_le64(text + at, td_random_next(&random));
@@ -311,6 +318,7 @@ static void test_groups_are_bounded(void **state)
     /* Each group is written at once, and the footer. */
     const size_t groups = (size_t)TEXTS * TEXT_BYTES / PARQUET_GROUP_BYTES;
     assert_in_range(got.count, groups - 2, groups + 2);
+    codec_slot_fini(&coders);
 }
 
 /* Puts a row with four values that change and two that do not. */
@@ -331,6 +339,7 @@ static void put_busy_row(parquet_writer *writer, int64_t i)
 /* The row groups of a file do not depend on files that are written at the same time. */
 static void test_groups_are_independent(void **state)
 {
+    codec_slot coders = {NULL};
     (void)state;
     enum { ROWS = 60000, FILES = 3 };
     static const parquet_column COLUMNS[] = {
@@ -343,7 +352,7 @@ static void test_groups_are_independent(void **state)
     parquet_writer *writers[FILES];
     td_err err;
     td_buf_init(&alone, FILE_BYTES_MAX);
-    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){append, &alone});
+    parquet_writer *writer = parquet_open(&SCHEMA, (parquet_out){append, &alone, &coders});
     for (int64_t i = 0; i < ROWS; i++)
         put_busy_row(writer, i);
     assert_in_range(alone.size, 1, FILE_BYTES_MAX); /* row groups have been written */
@@ -351,7 +360,7 @@ static void test_groups_are_independent(void **state)
     parquet_close(writer);
     for (size_t file = 0; file < FILES; file++) {
         td_buf_init(&got[file], FILE_BYTES_MAX);
-        writers[file] = parquet_open(&SCHEMA, (parquet_out){append, &got[file]});
+        writers[file] = parquet_open(&SCHEMA, (parquet_out){append, &got[file], &coders});
     }
     /* The others have begun earlier, so that their groups end at other times. */
     for (int64_t i = 0; i < ROWS; i++)
@@ -366,11 +375,13 @@ static void test_groups_are_independent(void **state)
     for (size_t file = 0; file < FILES; file++)
         td_buf_fini(&got[file]);
     td_buf_fini(&alone);
+    codec_slot_fini(&coders);
 }
 
 /* Words give the same file as texts, among nulls and texts and across row groups. */
 static void test_words(void **state)
 {
+    codec_slot coders = {NULL};
     (void)state;
     enum { ROWS = 5000, CHOICES = 4 };
     static const char other_sell[] = "Sell"; /* equal bytes at another address */
@@ -384,7 +395,7 @@ static void test_words(void **state)
     td_random_init(&random, 1);
     for (size_t i = 0; i < 2; i++) {
         td_buf_init(&got[i], FILE_BYTES_MAX);
-        writers[i] = parquet_open(&SCHEMA, (parquet_out){append, &got[i]});
+        writers[i] = parquet_open(&SCHEMA, (parquet_out){append, &got[i], &coders});
     }
     for (size_t row = 0; row < ROWS; row++) {
         const char *word = WORDS[td_random_below(&random, CHOICES)];
@@ -407,6 +418,7 @@ static void test_words(void **state)
     assert_memory_equal(got[0].data, got[1].data, got[0].size);
     for (size_t i = 0; i < 2; i++)
         td_buf_fini(&got[i]);
+    codec_slot_fini(&coders);
 }
 
 int main(void)
