@@ -548,14 +548,20 @@ void parquet_put_text(parquet_writer *writer, size_t column, td_bytes text)
     held_rows_put_bytes(&writer->held, column, text);
 }
 
+/* Apart, as grow_and_put: most words are those of the row before. */
+static __attribute__((noinline)) void put_other_word(parquet_writer *writer, size_t column,
+                                                     const char *word)
+{
+    parquet_put_text(writer, column, td_bytes_str(word));
+    writer->held.columns[column].word = word;
+}
+
 void parquet_put_word(parquet_writer *writer, size_t column, const char *word)
 {
-    held_column *to = &writer->held.columns[column];
-    if (to->word == word)
+    if (writer->held.columns[column].word == word)
         writer->held.put_count++;
     else
-        parquet_put_text(writer, column, td_bytes_str(word));
-    to->word = word;
+        put_other_word(writer, column, word);
 }
 
 int parquet_keep(parquet_writer *writer, size_t count)
