@@ -231,9 +231,7 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
     each.frame = counts->frames;
     each.channel = &maker->route->channel->info;
     if (rc == TD_OK) {
-        do
-            rc = export_writer_put(writer, &each, err);
-        while (rc == TD_OK && export_row_next(&each));
+        rc = export_writer_put(writer, &each, err);
         is_refusal = rc == TD_E_LIMIT; /* a value that the file cannot hold */
     }
     (void)pthread_mutex_unlock(&writer->owner->lock);

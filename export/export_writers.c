@@ -334,17 +334,22 @@ td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
     export_writer *writer = ctx;
     export_writer *owner = writer->owner;
     const export_format *format = owner->output->format;
+    export_counts *counts = &owner->counts;
+    export_row each = *row;
+    td_result rc = TD_OK;
     if (owner->format_writer == NULL && row->is_gap && format->grouping != EXPORT_JOINED)
         return TD_OK; /* a file does not begin with a gap, except if it holds several types */
     if (owner->format_writer == NULL)
         owner->format_writer = format->open(&owner->target);
-    if (format->wants != NULL && !format->wants(owner->format_writer, row))
-        return TD_OK;
-    writer->has_rows = 1;
-    export_counts *counts = &owner->counts;
-    counts->rows += !row->is_gap;
-    counts->rows_synthesized += !row->is_gap && (row->flags & ROW_SYNTHESIZED) != 0;
-    return format->row(owner->format_writer, &writer->source, row, err);
+    do {
+        if (format->wants != NULL && !format->wants(owner->format_writer, &each))
+            continue;
+        writer->has_rows = 1;
+        counts->rows += !each.is_gap;
+        counts->rows_synthesized += !each.is_gap && (each.flags & ROW_SYNTHESIZED) != 0;
+        rc = format->row(owner->format_writer, &writer->source, &each, err);
+    } while (rc == TD_OK && export_row_next(&each));
+    return rc;
 }
 
 int export_writer_shares_symbol(const export_target *target, const export_format *format)

@@ -114,7 +114,8 @@ TD_MUST_USE td_result export_writers_of_type(export_writers *table, const export
 TD_MUST_USE td_result export_writer_claim(export_writer *writer, const frame_channel *channel,
                                           td_err *err);
 
-/* Gives the format a row. Has the type of row_out.put; writer: an export_writer. */
+/* Gives the format a row, or the rows of a batch. Has the type of row_out.put; writer: an
+ * export_writer. */
 TD_MUST_USE td_result export_writer_put(void *writer, const export_row *row, td_err *err);
 
 /* 1 if an EXPORT_JOINED format has writers of the target's symbol for another feed, too. Call after
