@@ -10,6 +10,12 @@ const export_column EXPORT_TRADE_COLUMNS[TRADE_COLUMNS] = {[TRADE_ID] = {"trade_
                                                            [TRADE_PRICE] = {"price", VALUE_DECIMAL},
                                                            [TRADE_SIZE] = {"size", VALUE_DECIMAL}};
 
+typedef struct trade_maker {
+    trade_repeats had;
+    const topic_row *row; /* of the last frame */
+    int has_symbols;      /* export_entries_have_symbols(row), which compares texts */
+} trade_maker;
+
 static int is_repeat(const trade_repeats *had, const maker_frame *seen, size_t index)
 {
     const msg_trade trade = message_trade(seen->message, index);
@@ -22,9 +28,12 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     td_result rc = TD_OK;
     if (m == NULL)
         return TD_OK;
-    trade_repeats *had = maker;
+    trade_maker *self = maker;
+    trade_repeats *had = &self->had;
     size_t count = message_item_count(m);
-    int has_symbols = export_entries_have_symbols(m->head.row);
+    if (self->row != m->head.row)
+        self->has_symbols = export_entries_have_symbols(m->head.row);
+    self->row = m->head.row;
     while (count > 0 && is_repeat(had, seen, entry_order_at(seen->order, count - 1)))
         count--;
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
@@ -43,7 +52,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
             row.number = trade.has_cross_seq ? trade.cross_seq : trade.seq;
         row.has_number |= trade.has_cross_seq || trade.has_seq;
         row.flags |= i + 1 == count ? ROW_LAST_OF_FRAME : 0U;
-        if (has_symbols || trade.symbol.size > 0)
+        if (self->has_symbols || trade.symbol.size > 0)
             row.symbol = trade.symbol.size > 0 ? trade.symbol : m->head.symbol;
         row.values = values;
         rc = out->put(out->ctx, &row, err);
@@ -54,7 +63,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 static void *open_trades(const maker_begin *begin)
 {
     (void)begin;
-    return td_alloc_zero(1, sizeof(trade_repeats));
+    return td_alloc_zero(1, sizeof(trade_maker));
 }
 
 const export_type EXPORT_TRADES = {
