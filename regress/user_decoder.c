@@ -201,7 +201,8 @@ static td_result decode_frames(user_decoder *self, void *instance, frame_ref *co
     td_result rc = TD_OK;
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         frame_ref *frame = frames[i];
-        char failure_text[DECODER_FAILURE_BYTES] = "";
+        char failure_text[DECODER_FAILURE_BYTES];
+        failure_text[0] = '\0'; /* the rest needs no zeros for each frame */
         rc = self->kind->decode(instance, frame, arena, &frame->content, failure_text, err);
         decode_reason reason = frame->content.why.reason;
         if (rc != TD_OK)
