@@ -362,19 +362,21 @@ static void write_time(json_writer *json, td_bytes name, uint64_t ns)
  * no call. */
 static void write_decimal(json_writer *json, const mcap_column *column, td_decimal value)
 {
-    char number[TD_DECIMAL_TEXT_BYTES];
-    char text[2 * NAME_BYTES + 2 * TD_DECIMAL_TEXT_BYTES];
-    const size_t number_bytes = td_decimal_format(value, number);
-    size_t size = column->name.size;
-    memcpy(text, column->name.text, NAME_BYTES);
-    memcpy(text + size, number, sizeof number);
-    size += number_bytes;
-    memcpy(text + size, column->text_name.text, NAME_BYTES);
-    size += column->text_name.size;
-    memcpy(text + size, number, sizeof number);
-    size += number_bytes;
-    text[size++] = '"';
-    json_write_raw_members(json, td_bytes_of(text, size));
+    uint8_t number[TD_DECIMAL_PRINT_BYTES];
+    uint8_t *to = json_write_members_begin(json, 2 * NAME_BYTES + 2 * sizeof number);
+    if (TD_UNLIKELY(to == NULL))
+        return;
+    const size_t size = (size_t)(td_decimal_print(number, value.mantissa, value.scale, 0) - number);
+    memcpy(to, column->name.text, NAME_BYTES);
+    to += column->name.size;
+    memcpy(to, number, sizeof number);
+    to += size;
+    memcpy(to, column->text_name.text, NAME_BYTES);
+    to += column->text_name.size;
+    memcpy(to, number, sizeof number);
+    to += size;
+    *to++ = '"';
+    json_write_members_end(json, to);
 }
 
 static void write_value(json_writer *json, const mcap_column *column, const msg_value *value)

@@ -222,22 +222,26 @@ void message_json_members(json_writer *writer, const message *m)
 static void write_struct_entry(json_writer *w, const message *m, size_t index)
 {
     const msg_item *extra = m->extra == NULL ? NULL : &m->extra->items[index];
-    char text[LEVEL_TEXT_BYTES];
-    size_t size = 1;
-    text[0] = '{';
-    if (m->head.type == MSG_BOOK_CHANGE)
-        size += place_level(text + 1, &m->book.levels[index],
-                            m->book.rpi_sizes == NULL ? NULL : &m->book.rpi_sizes[index]);
-    if (size > 1 && extra == NULL) {
-        text[size++] = '}';
-        json_write_raw(w, td_bytes_of(text, size));
+    const msg_level *level = m->head.type == MSG_BOOK_CHANGE ? &m->book.levels[index] : NULL;
+    const td_decimal *rpi =
+        level == NULL || m->book.rpi_sizes == NULL ? NULL : &m->book.rpi_sizes[index];
+    if (level != NULL && extra == NULL) {
+        uint8_t *to = json_write_value_begin(w, LEVEL_TEXT_BYTES + 2);
+        size_t size = to == NULL ? 0 : place_level((char *)to + 1, level, rpi);
+        if (to != NULL) {
+            to[0] = '{';
+            to[size + 1] = '}';
+        }
+        json_write_value_end(w, to, size + 2);
         return;
     }
     json_write_object_begin(w);
-    if (size > 1)
-        json_write_raw_members(w, td_bytes_of(text + 1, size - 1));
-    else
+    if (level != NULL) {
+        char text[LEVEL_TEXT_BYTES];
+        json_write_raw_members(w, td_bytes_of(text, place_level(text, level, rpi)));
+    } else {
         write_trade(w, &m->trades.trades[index]);
+    }
     for (size_t i = 0; extra != NULL && i < extra->value_count; i++)
         write_value(w, &extra->values[i]);
     json_write_object_end(w);

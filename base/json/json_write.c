@@ -153,6 +153,18 @@ static inline void value_ends(json_writer *writer)
         writer->is_complete = 1;
 }
 
+uint8_t *json_write_value_begin(json_writer *writer, size_t size_max)
+{
+    value_begins(writer);
+    return json_write_space(writer, size_max);
+}
+
+void json_write_value_end(json_writer *writer, const uint8_t *place, size_t size)
+{
+    writer->out->size += place == NULL ? 0 : size;
+    value_ends(writer);
+}
+
 /* Write a value that is a few bytes of text. */
 static void put_value(json_writer *writer, const void *text, size_t size)
 {
@@ -288,14 +300,19 @@ void json_write_text(json_writer *writer, const char *text)
         json_write_bytes(writer, td_bytes_str(text));
 }
 
+/* Printed at the end of the first half, so that a copy of a fixed size, which needs no call, has
+ * the whole text. */
 static void put_integer(json_writer *writer, uint64_t magnitude, int is_negative)
 {
-    char text[TD_DECIMAL_TEXT_BYTES];
-    char *end = text + sizeof text;
+    char text[2 * TD_DECIMAL_TEXT_BYTES];
+    char *const end = text + TD_DECIMAL_TEXT_BYTES;
     char *at = td_digits_write(end, magnitude);
     if (is_negative)
         *--at = '-';
-    put_value(writer, at, (size_t)(end - at));
+    uint8_t *to = json_write_value_begin(writer, TD_DECIMAL_TEXT_BYTES);
+    if (TD_LIKELY(to != NULL))
+        memcpy(to, at, TD_DECIMAL_TEXT_BYTES);
+    json_write_value_end(writer, to, (size_t)(end - at));
 }
 
 void json_write_i64(json_writer *writer, int64_t value)
@@ -310,15 +327,15 @@ void json_write_u64(json_writer *writer, uint64_t value)
 
 void json_write_decimal(json_writer *writer, td_decimal value)
 {
-    value_begins(writer);
-    char *to = (char *)json_write_space(writer, TD_DECIMAL_TEXT_BYTES + 2);
+    uint8_t *to = json_write_value_begin(writer, TD_DECIMAL_PRINT_BYTES + 2);
+    uint8_t *end = to;
     if (TD_LIKELY(to != NULL)) {
-        to[0] = '"';
-        size_t size = td_decimal_format(value, to + 1);
-        to[size + 1] = '"';
-        writer->out->size += size + 2;
+        TD_ASSERT(value.scale <= TD_DECIMAL_SCALE_MAX);
+        *end++ = '"';
+        end = td_decimal_print(end, value.mantissa, value.scale, 0);
+        *end++ = '"';
     }
-    value_ends(writer);
+    json_write_value_end(writer, to, (size_t)(end - to));
 }
 
 void json_write_bool(json_writer *writer, int value)

@@ -67,21 +67,36 @@ void json_write_array_end(json_writer *writer);
 void json_write_key(json_writer *writer, const char *key);
 void json_write_key_bytes(json_writer *writer, td_bytes key);
 
-/* Copy whole members of the open object as unchecked JSON text: for text that is written thousands
- * of times. */
-static inline void json_write_raw_members(json_writer *writer, td_bytes text)
+/* Reserve at most size_max bytes for whole members of the open object, as unchecked JSON text: for
+ * text that is written thousands of times. The caller writes it there and gives its end. NULL after
+ * the first failure. */
+static inline uint8_t *json_write_members_begin(json_writer *writer, size_t size_max)
 {
     TD_ASSERT(writer->depth > 0);
     uint8_t *frame = &writer->frames[writer->depth - 1];
     TD_ASSERT((*frame & (JSON_IN_OBJECT | JSON_KEY_OPEN)) == JSON_IN_OBJECT);
     const size_t comma = (*frame & JSON_NOT_EMPTY) != 0;
     *frame |= JSON_NOT_EMPTY;
-    uint8_t *to = json_write_space(writer, text.size + 1);
+    uint8_t *to = json_write_space(writer, size_max + 1);
+    if (TD_UNLIKELY(to == NULL))
+        return NULL;
+    *to = ',';
+    return to + comma;
+}
+
+static inline void json_write_members_end(json_writer *writer, const uint8_t *end)
+{
+    writer->out->size = (size_t)(end - writer->out->data);
+}
+
+/* Likewise, copy members that are text. */
+static inline void json_write_raw_members(json_writer *writer, td_bytes text)
+{
+    uint8_t *to = json_write_members_begin(writer, text.size);
     if (TD_UNLIKELY(to == NULL))
         return;
-    *to = ',';
-    memcpy(to + comma, text.data, text.size);
-    writer->out->size += comma + text.size;
+    memcpy(to, text.data, text.size);
+    json_write_members_end(writer, to + text.size);
 }
 
 /* Likewise, of the next key with its colon. A literal costs a fifth of json_write_key. */
@@ -108,6 +123,11 @@ void json_write_decimal(json_writer *writer, td_decimal value);
 /* Write true, or false for 0; write null. */
 void json_write_bool(json_writer *writer, int value);
 void json_write_null(json_writer *writer);
+
+/* Reserve at most size_max bytes for a value that is unchecked JSON text, and end it:
+ * place is what begin returned, NULL after the first failure. */
+uint8_t *json_write_value_begin(json_writer *writer, size_t size_max);
+void json_write_value_end(json_writer *writer, const uint8_t *place, size_t size);
 
 /* Write a value that is JSON text; it is copied unchecked. */
 void json_write_raw(json_writer *writer, td_bytes json);
