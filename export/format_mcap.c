@@ -346,16 +346,21 @@ static td_result end_chunk(mcap_writer *self, td_err *err)
 static void write_time(json_writer *json, td_bytes name, uint64_t ns)
 {
     static const char SEC[] = "{\"sec\":", NSEC[] = ",\"nsec\":";
-    char text[sizeof SEC + TD_DECIMAL_TEXT_BYTES + sizeof NSEC + TD_DECIMAL_TEXT_BYTES];
-    char *const end = text + sizeof text;
+    enum { BYTES = sizeof SEC + sizeof NSEC + 2 * TD_DECIMAL_TEXT_BYTES };
+    char text[2 * BYTES]; /* a copy of a fixed size needs no call */
+    char *const end = text + BYTES;
     char *at = end;
     *--at = '}';
     at = td_digits_write(at, ns % NS_PER_S) - (sizeof NSEC - 1);
     memcpy(at, NSEC, sizeof NSEC - 1);
     at = td_digits_write(at, ns / NS_PER_S) - (sizeof SEC - 1);
     memcpy(at, SEC, sizeof SEC - 1);
-    json_write_raw_key(json, name);
-    json_write_raw(json, td_bytes_of(at, (size_t)(end - at)));
+    uint8_t *to = json_write_members_begin(json, name.size + BYTES);
+    if (TD_UNLIKELY(to == NULL))
+        return;
+    memcpy(to, name.data, name.size);
+    memcpy(to + name.size, at, BYTES);
+    json_write_members_end(json, to + name.size + (end - at));
 }
 
 /* Writes a decimal twice: as a number for viewers, and as exact text. Copies of a fixed size need
