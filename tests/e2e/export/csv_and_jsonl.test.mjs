@@ -349,7 +349,8 @@ test(
       (f) => f.symbol === "BTCUSD" && f.type === "incremental_book_L2"
     );
     assert.equal(entry.break_count, 1);
-    assert.deepEqual([entry.breaks[0].cause, entry.breaks[0].rule], ["gap", "update_exists"]);
+    assert.equal(entry.breaks[0].cause, "gap");
+    assert.match(entry.breaks[0].rule, /^(update_exists|insert_new)$/); // by the capture's first frame after the loss
     assert.ok(
       entry.left_out_frames > 0 && entry.left_out_frames <= 240,
       `${entry.left_out_frames}`

@@ -67,6 +67,16 @@ const beginOf = (lines) =>
     .sort()
     .at(-1);
 
+/** A window's begin, or later: when each feed of these lines has frames. */
+const sinceFeeds = (begin, lines) => [begin, beginOf(lines)].sort().at(-1);
+
+/** The lines of the archive's first session. */
+async function firstSession(t, archive) {
+  const lines = await printed(t, archive);
+  const { session } = JSON.parse(lines[0]);
+  return lines.filter((line) => line.includes(session));
+}
+
 /** What replay reports, without what differs from run to run, and without the frames before the selection. */
 async function replayed(t, archive, ...more) {
   const report = await json(t, ["replay", archive, ...more, "--json"], { status: null });
@@ -244,7 +254,9 @@ async function recordExchanges() {
       return feeds.size === 2 * session && [...feeds.values()].every((count) => count > 60);
     });
   const [, from, , to] = await windowOf(t, archive, 0.3, 0.8);
-  return { archive, window: ["--from", from, "--to", withinFeeds(to, await printed(t, archive))] };
+  const begin = sinceFeeds(from, await firstSession(t, archive)),
+    end = withinFeeds(to, await printed(t, archive));
+  return { archive, window: ["--from", begin, "--to", end] };
 }
 
 test("two exchanges and two sessions: a segment for each, with the gap between the sessions", async (t) => {
@@ -261,10 +273,10 @@ test("two exchanges and two sessions: a segment for each, with the gap between t
   const { gaps } = await json(t, ["gaps", folder, "--json"], { status: null });
   assert.ok(gaps.length >= 2, JSON.stringify(gaps)); // of each feed between the sessions
   // One session, of both feeds.
-  const session = (await segments(t, archive))[0].split(" ")[1];
-  const lines = (await printed(t, archive)).filter((line) => line.includes(session)),
+  const lines = await firstSession(t, archive),
     times = timesOf(lines.join("\n"));
-  const first = ["--from", times[20], "--to", withinFeeds(times.at(-20), lines)],
+  const begin = sinceFeeds(times[20], lines),
+    first = ["--from", begin, "--to", withinFeeds(times.at(-20), lines)],
     one = path.join(path.dirname(folder), "one");
   await tapedeck(t, ["cut", archive, "-o", one, ...first]);
   assert.equal((await segments(t, one)).length, 2);
@@ -455,9 +467,10 @@ test("--shrink --serve keeps a feed whose last frame is long before the failure"
   const timeOf = async (args) => BigInt(timesOf((await tapedeck(t, args)).stdout).at(-1));
   const last = (await jsonLines(t, trades)).at(-1);
   const last_ns = await timeOf(trades);
-  assert.ok((await timeOf(["cat", archive, "--feed", "v5-trade"])) < last_ns);
+  const until = ["--to", String(last_ns + 1n)];
+  assert.ok((await timeOf(["cat", archive, "--feed", "v5-trade", ...until])) < last_ns);
   const command = `'${BIN}/tapedeck' cat "$2" --raw | grep -q '${JSON.parse(last.data).data[0].i}' && exit 1; exit 0`;
-  const window = ["--from", from, "--to", String(last_ns + 1n)];
+  const window = ["--from", from, ...until];
   await tapedeck(t, ["cut", archive, "-o", folder, ...window, "--serve", "--shrink", command]);
   assert.equal((await jsonLines(t, ["cat", folder])).length, 1);
   const events = await jsonLines(t, ["cat", folder, "--events"]);
