@@ -1,0 +1,61 @@
+/* The manifest of an archive in a store: which objects make which file of the archive. Each push
+ * makes the next one, numbered; the newest is the archive. Objects are named by their content, so a
+ * manifest never changes what another one lists.
+ *
+ *   PREFIX/objects/SHA256                 content of a segment, or of a part of the journal
+ *   PREFIX/manifests/0000000001.json      {"version":1,"files":[{"path":"capture/…/….mcap",
+ *                                         "parts":[{"sha256":"…","bytes":N}]},…]}
+ *
+ * A file is its parts, one after the other: a segment has one part; each push adds a part with the
+ * journal's new entries. Files are in byte order of path. */
+#ifndef TD_REMOTE_MANIFEST_H
+#define TD_REMOTE_MANIFEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "remote/s3_store.h"
+
+typedef struct manifest_part {
+    uint64_t bytes;
+    char sha256[TD_SHA256_HEX_BYTES];
+} manifest_part;
+
+typedef struct manifest_file {
+    char *path; /* below the archive */
+    manifest_part *parts;
+    size_t part_count;
+    uint64_t bytes; /* of all parts */
+} manifest_file;
+
+typedef struct remote_manifest {
+    uint64_t number; /* 0: the store has no manifest */
+    manifest_file *files;
+    size_t file_count;
+} remote_manifest;
+
+/* Read the newest manifest below the store's prefix; number is 0 if there is none. TD_E_CORRUPT: it
+ * is damaged, with its name; TD_E_UNSUPPORTED: a later version wrote it; errors of s3_store_list.
+ * The caller releases *out with remote_manifest_fini, also after a failure. */
+TD_MUST_USE td_result remote_manifest_read(s3_store *store, remote_manifest *out, td_err *err);
+void remote_manifest_fini(remote_manifest *manifest);
+
+/* The file with this path, or NULL. */
+const manifest_file *remote_manifest_find(const remote_manifest *manifest, const char *path);
+
+/* Add a part to the file at path, which is made if it is missing. */
+void remote_manifest_add(remote_manifest *manifest, const char *path, const manifest_part *part);
+
+/* Make the manifest with the number after the one that was read. TD_E_BUSY: another push made it
+ * meanwhile. */
+TD_MUST_USE td_result remote_manifest_make(s3_store *store, remote_manifest *manifest, td_err *err);
+
+/* Key of an object, below the prefix. */
+enum { REMOTE_OBJECT_KEY_BYTES = 8 + TD_SHA256_HEX_BYTES };
+void remote_object_key(const manifest_part *part, char out[REMOTE_OBJECT_KEY_BYTES]);
+
+#endif

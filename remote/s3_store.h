@@ -1,0 +1,81 @@
+/* Objects of an S3 store below one prefix of a bucket: made, read, listed, removed. Requests are
+ * signed (remote/s3_sign.h) and sent by libcurl.
+ *
+ * An object is made once: a request to make it again finds it there, and changes nothing. A request
+ * that fails for a reason that passes (no connection, 429, 5xx, a reply that ends early) is sent
+ * again, at most S3_TRIES times within S3_TRY_NS; what is left is an error that has the store's code
+ * and the remedy. No secret is in an error or in the log. Any thread. */
+#ifndef TD_REMOTE_S3_STORE_H
+#define TD_REMOTE_S3_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+#define S3_SCHEME "s3://"
+
+enum {
+    S3_KEY_BYTES = 1024, /* of a key below the prefix, with the NUL */
+    S3_TRIES = 6,
+};
+
+/* Content of an object that is made: PUT takes at most 5 GiB (docs of S3). */
+#define S3_OBJECT_BYTES_MAX (UINT64_C(5) << 30)
+
+typedef struct s3_store s3_store;
+
+typedef struct s3_options {
+    const char *url;     /* s3://BUCKET or s3://BUCKET/PREFIX */
+    const td_log *log;   /* may be NULL */
+} s3_options;
+
+/* Prepare requests; sends none. Credentials and the store's address are the environment's, as for
+ * other programs: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or a profile
+ * (AWS_PROFILE, "default") of AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials); AWS_ENDPOINT_URL_S3
+ * or AWS_ENDPOINT_URL (https://s3.REGION.amazonaws.com), AWS_REGION or AWS_DEFAULT_REGION
+ * ("us-east-1"). TD_E_INVALID: the URL, an address or the environment's values, with a hint. The
+ * caller closes *out. */
+TD_MUST_USE td_result s3_store_open(const s3_options *options, s3_store **out, td_err *err);
+void s3_store_close(s3_store *store);
+
+/* Supplies the next bytes of an object, up to size; *got is 0 only at the end. It is called from the
+ * first byte again (at == 0) when a request is sent again. */
+typedef td_result s3_source(void *user, uint64_t at, void *buf, size_t size, size_t *got,
+                            td_err *err);
+
+typedef struct s3_content {
+    uint64_t bytes;
+    char sha256[TD_SHA256_HEX_BYTES]; /* of the content */
+    s3_source *read;
+    void *user;
+} s3_content;
+
+/* Make the object at key; *was_there becomes 1 if it exists already (If-None-Match: *), whatever its
+ * content, else 0. TD_E_LIMIT: larger than S3_OBJECT_BYTES_MAX; TD_E_NOSPACE: the store's quota;
+ * TD_E_NOTFOUND: no such bucket; TD_E_IO: refused, or no sound reply. */
+TD_MUST_USE td_result s3_store_make(s3_store *store, const char *key, const s3_content *content,
+                                    int *was_there, td_err *err);
+
+/* Read up to size bytes of an object from offset `at`; *got is less only at its end. TD_E_NOTFOUND;
+ * TD_E_IO. */
+TD_MUST_USE td_result s3_store_read(s3_store *store, const char *key, uint64_t at, void *buf,
+                                    size_t size, size_t *got, td_err *err);
+
+/* List the keys below the prefix that begin with `begin` and follow `after` ("": all), in byte order.
+ * A result of fn other than TD_OK ends the list and is its result. TD_E_NOTFOUND: no such bucket. */
+typedef td_result s3_list_fn(void *user, const char *key, uint64_t bytes, td_err *err);
+TD_MUST_USE td_result s3_store_list(s3_store *store, const char *begin, const char *after,
+                                    s3_list_fn *fn, void *user, td_err *err);
+
+/* Requests sent, also again, and bytes of objects in both directions, since the store was opened. */
+typedef struct s3_traffic {
+    uint64_t requests;
+    uint64_t sent_bytes;
+    uint64_t received_bytes;
+} s3_traffic;
+s3_traffic s3_store_traffic(const s3_store *store);
+
+#endif
