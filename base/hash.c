@@ -209,31 +209,75 @@ void td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES])
     hex_text(digest, TD_SHA1_BYTES, out);
 }
 
-/* HMAC-SHA256; digest has EVP_MAX_MD_SIZE bytes. Returns its size. */
-static unsigned hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size,
-                            uint8_t *digest)
+void td_sha256_hex(const void *bytes, size_t size, char out[TD_SHA256_HEX_BYTES])
+{
+    td_sha256 *hash = td_sha256_open();
+    td_sha256_update(hash, bytes, size);
+    td_sha256_hex_of(hash, out);
+    td_sha256_close(hash);
+}
+
+struct td_sha256 {
+    EVP_MD_CTX *context;
+};
+
+td_sha256 *td_sha256_open(void)
+{
+    td_sha256 *hash = td_alloc(sizeof *hash);
+    hash->context = EVP_MD_CTX_new();
+    if (hash->context == NULL)
+        td_out_of_memory(0);
+    int is_done = EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL);
+    TD_ASSERT(is_done == 1);
+    return hash;
+}
+
+void td_sha256_update(td_sha256 *hash, const void *bytes, size_t size)
+{
+    int is_done = EVP_DigestUpdate(hash->context, bytes, size);
+    TD_ASSERT(is_done == 1);
+}
+
+void td_sha256_hex_of(td_sha256 *hash, char out[TD_SHA256_HEX_BYTES])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    int is_done = EVP_DigestFinal_ex(hash->context, digest, &length);
+    TD_ASSERT(is_done == 1);
+    TD_ASSERT(length == TD_SHA256_BYTES);
+    hex_text(digest, TD_SHA256_BYTES, out);
+}
+
+void td_sha256_close(td_sha256 *hash)
+{
+    if (hash != NULL)
+        EVP_MD_CTX_free(hash->context);
+    td_free(hash);
+}
+
+void td_hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size,
+                    uint8_t out[TD_SHA256_BYTES])
 {
     unsigned length = 0;
-    if (HMAC(EVP_sha256(), key, (int)key_size, bytes, size, digest, &length) == NULL)
+    if (HMAC(EVP_sha256(), key, (int)key_size, bytes, size, out, &length) == NULL)
         td_out_of_memory(0);
-    TD_ASSERT(length * 2 + 1 == TD_SHA256_HEX_BYTES);
-    return length;
+    TD_ASSERT(length == TD_SHA256_BYTES);
 }
 
 void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,
                         char out[TD_SHA256_HEX_BYTES])
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    const unsigned length = hmac_sha256(key, key_size, bytes, size, digest);
-    hex_text(digest, length, out);
+    uint8_t digest[TD_SHA256_BYTES];
+    td_hmac_sha256(key, key_size, bytes, size, digest);
+    hex_text(digest, sizeof digest, out);
 }
 
 void td_hmac_sha256_base64(const void *key, size_t key_size, const void *bytes, size_t size,
                            char out[TD_SHA256_BASE64_BYTES])
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    const unsigned length = hmac_sha256(key, key_size, bytes, size, digest);
-    const int written = EVP_EncodeBlock((unsigned char *)out, digest, (int)length);
+    uint8_t digest[TD_SHA256_BYTES];
+    td_hmac_sha256(key, key_size, bytes, size, digest);
+    const int written = EVP_EncodeBlock((unsigned char *)out, digest, (int)sizeof digest);
     TD_ASSERT(written + 1 == TD_SHA256_BASE64_BYTES); /* it ends with a NUL */
 }
 

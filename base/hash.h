@@ -19,6 +19,7 @@ enum {
     TD_HASH128_HEX_BYTES = 33,
     TD_SHA1_BYTES = 20,
     TD_SHA1_HEX_BYTES = 41,
+    TD_SHA256_BYTES = 32,
     TD_SHA256_HEX_BYTES = 65
 };
 
@@ -69,6 +70,20 @@ int td_hash128_equal(td_hash128 a, td_hash128 b);
 
 /* SHA-1 of bytes as 40 hex digits and a NUL, only for levels of books, not for security. */
 void td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES]);
+
+/* SHA-256 of bytes as 64 hex digits, lower case, and a NUL. */
+void td_sha256_hex(const void *bytes, size_t size, char out[TD_SHA256_HEX_BYTES]);
+
+/* The same over bytes in pieces: open, update for each piece, hex_of once, close (NULL is fine). */
+typedef struct td_sha256 td_sha256;
+TD_NEVER_NULL td_sha256 *td_sha256_open(void);
+void td_sha256_update(td_sha256 *hash, const void *bytes, size_t size);
+void td_sha256_hex_of(td_sha256 *hash, char out[TD_SHA256_HEX_BYTES]);
+void td_sha256_close(td_sha256 *hash);
+
+/* HMAC-SHA256 of bytes under a key. */
+void td_hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size,
+                    uint8_t out[TD_SHA256_BYTES]);
 
 /* HMAC-SHA256 of bytes under a key as 64 hex digits, lower case, and a NUL. */
 void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,

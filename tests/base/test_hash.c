@@ -1,6 +1,6 @@
 /* Hashes. Expected values: the vectors of xxHash's own sanity test (github.com/Cyan4973/xxHash,
  * cli), whose input is generated below as there; Python's zlib.crc32, hashlib.sha1 and hmac; RFC
- * 3174; RFC 4231, 4.3. */
+ * 3174; RFC 4231, 4.3; FIPS 180-2, B.1. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -143,6 +143,25 @@ static void test_begin(void **state)
     assert_int_equal(td_hash_begin(), 1);
 }
 
+static void test_sha256(void **state)
+{
+    (void)state;
+    static const char ABC[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    char hex[TD_SHA256_HEX_BYTES];
+    td_sha256_hex("abc", 3, hex);
+    assert_string_equal(hex, ABC);
+    td_sha256_hex(NULL, 0, hex);
+    assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    td_sha256 *hash = td_sha256_open();
+    td_sha256_update(hash, "a", 1);
+    td_sha256_update(hash, NULL, 0);
+    td_sha256_update(hash, "bc", 2);
+    td_sha256_hex_of(hash, hex);
+    assert_string_equal(hex, ABC);
+    td_sha256_close(hash);
+    td_sha256_close(NULL);
+}
+
 static void test_hmac_sha256(void **state)
 {
     (void)state;
@@ -169,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_xxh64_streaming),
         cmocka_unit_test(test_crc32),
         cmocka_unit_test(test_sha1),
+        cmocka_unit_test(test_sha256),
         cmocka_unit_test(test_hmac_sha256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
