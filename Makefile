@@ -18,7 +18,7 @@ export TAPEDECK_CAPTURES
 
 # Of a folder with a folder inside it: its own files, and that folder's.
 LIBRARIES := base base/json pack schema book embed format archive tape recorder/capture export/parquet
-PROGRAMS := base/cli wire replay/play replay/cut replay/serve replay recorder/pipeline recorder/tap recorder/import recorder/merge recorder \
+PROGRAMS := base/cli wire remote replay/play replay/cut replay/serve replay recorder/pipeline recorder/tap recorder/import recorder/merge recorder \
             export regress/drift regress sim view verbs
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
@@ -96,8 +96,9 @@ LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LINKER) $(LDFLAGS)
 LIBS_core := -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
 LIBS_wire := -lssl -lcrypto
 LIBS_cli := -lyaml
-# The page's server. Only programs that have it need the library.
+# The page's server, and requests to stores. Only programs that have them need the libraries.
 LIBS_view := -Wl,--push-state,--as-needed -lwebsockets -Wl,--pop-state
+LIBS_remote := -Wl,--push-state,--as-needed -lcurl -Wl,--pop-state
 # Decoders of users (dlopen); a library of its own before glibc 2.34.
 LIBS_replay := -ldl
 
@@ -111,7 +112,7 @@ LIB_programs := $(B)/libprograms.a
 LIB_testing := $(B)/libtesting.a
 LIBS_own := $(LIB_programs) $(LIB_core)
 # The dynamic linker looks for each name in every library before the name's own: those with the most names are first.
-LIBS := -lcrypto -lstdc++ -lsqlite3 $(LIBS_view) $(LIBS_wire) $(LIBS_cli) $(LIBS_replay) $(LIBS_core)
+LIBS := -lcrypto -lstdc++ -lsqlite3 $(LIBS_view) $(LIBS_remote) $(LIBS_wire) $(LIBS_cli) $(LIBS_replay) $(LIBS_core)
 
 BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
@@ -142,7 +143,7 @@ COMPILE_C = @mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $
 $(B)/libraries:
 	@mkdir -p $(@D)
 	@missing=; \
-	for header in openssl/ssl.h sqlite3.h zstd.h libdeflate.h zlib.h xxhash.h yaml.h simdjson.h libwebsockets.h; do \
+	for header in openssl/ssl.h sqlite3.h zstd.h libdeflate.h zlib.h xxhash.h yaml.h simdjson.h libwebsockets.h curl/curl.h; do \
 	    echo "#include <$$header>" | $(CXX) $(CPPFLAGS_ALL) -std=c++17 -x c++ -fsyntax-only - 2>/dev/null || missing="$$missing $$header"; \
 	done; \
 	[ -z "$$missing" ] || { echo "make: these headers are missing:$$missing. 'make deps' installs their packages (Debian, Ubuntu), or names them."; exit 1; }

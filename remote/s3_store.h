@@ -3,24 +3,27 @@
  *
  * An object is made once: a request to make it again finds it there, and changes nothing. A request
  * that fails for a reason that passes (no connection, 429, 5xx, a reply that ends early) is sent
- * again, at most S3_TRIES times within S3_TRY_NS; what is left is an error that has the store's code
- * and the remedy. No secret is in an error or in the log. Any thread. */
+ * again, at most S3_TRIES times within S3_TRY_NS; what is left is an error that has the store's
+ * code and the remedy. No secret is in an error or in the log. Any thread. */
 #ifndef TD_REMOTE_S3_STORE_H
 #define TD_REMOTE_S3_STORE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/log.h"
-
-#define S3_SCHEME "s3://"
+#include "remote/s3_config.h"
 
 enum {
     S3_KEY_BYTES = 1024, /* of a key below the prefix, with the NUL */
     S3_TRIES = 6,
 };
+
+/* No try begins later than this after the first one. */
+#define S3_TRY_NS (600 * TD_NS_PER_S)
 
 /* Content of an object that is made: PUT takes at most 5 GiB (docs of S3). */
 #define S3_OBJECT_BYTES_MAX (UINT64_C(5) << 30)
@@ -28,8 +31,9 @@ enum {
 typedef struct s3_store s3_store;
 
 typedef struct s3_options {
-    const char *url;     /* s3://BUCKET or s3://BUCKET/PREFIX */
-    const td_log *log;   /* may be NULL */
+    const char *url;       /* s3://BUCKET or s3://BUCKET/PREFIX */
+    const td_log *log;     /* may be NULL; valid until close */
+    const td_clock *clock; /* NULL: clock_real() */
 } s3_options;
 
 /* Prepare requests; sends none. Credentials and the store's address are the environment's, as for
@@ -41,8 +45,8 @@ typedef struct s3_options {
 TD_MUST_USE td_result s3_store_open(const s3_options *options, s3_store **out, td_err *err);
 void s3_store_close(s3_store *store);
 
-/* Supplies the next bytes of an object, up to size; *got is 0 only at the end. It is called from the
- * first byte again (at == 0) when a request is sent again. */
+/* Supplies the next bytes of an object, up to size; *got is 0 only at the end. It is called from
+ * the first byte again (at == 0) when a request is sent again. */
 typedef td_result s3_source(void *user, uint64_t at, void *buf, size_t size, size_t *got,
                             td_err *err);
 
@@ -53,9 +57,11 @@ typedef struct s3_content {
     void *user;
 } s3_content;
 
-/* Make the object at key; *was_there becomes 1 if it exists already (If-None-Match: *), whatever its
- * content, else 0. TD_E_LIMIT: larger than S3_OBJECT_BYTES_MAX; TD_E_NOSPACE: the store's quota;
- * TD_E_NOTFOUND: no such bucket; TD_E_IO: refused, or no sound reply. */
+/* Make the object at key; *was_there becomes 1 if it exists already (If-None-Match: *), whatever
+ * its content, else 0. It is 1, too, if an earlier try of this call made the object and its reply
+ * was lost: a caller who must know who made it reads it. TD_E_LIMIT: larger than
+ * S3_OBJECT_BYTES_MAX; TD_E_NOSPACE: the store's quota; TD_E_NOTFOUND: no such bucket; TD_E_IO:
+ * refused, or no sound reply. */
 TD_MUST_USE td_result s3_store_make(s3_store *store, const char *key, const s3_content *content,
                                     int *was_there, td_err *err);
 
@@ -64,13 +70,15 @@ TD_MUST_USE td_result s3_store_make(s3_store *store, const char *key, const s3_c
 TD_MUST_USE td_result s3_store_read(s3_store *store, const char *key, uint64_t at, void *buf,
                                     size_t size, size_t *got, td_err *err);
 
-/* List the keys below the prefix that begin with `begin` and follow `after` ("": all), in byte order.
- * A result of fn other than TD_OK ends the list and is its result. TD_E_NOTFOUND: no such bucket. */
+/* List the keys below the prefix that begin with `begin` and follow `after` ("": all), in byte
+ * order. A result of fn other than TD_OK ends the list and is its result. TD_E_NOTFOUND: no such
+ * bucket. */
 typedef td_result s3_list_fn(void *user, const char *key, uint64_t bytes, td_err *err);
 TD_MUST_USE td_result s3_store_list(s3_store *store, const char *begin, const char *after,
                                     s3_list_fn *fn, void *user, td_err *err);
 
-/* Requests sent, also again, and bytes of objects in both directions, since the store was opened. */
+/* Requests sent, also again, and bytes of objects in both directions, since the store was opened.
+ */
 typedef struct s3_traffic {
     uint64_t requests;
     uint64_t sent_bytes;

@@ -1,0 +1,40 @@
+/* Documents that an S3 store replies with: a page of a list, and an error. Reads the few elements
+ * that are needed from well-formed XML without comments, CDATA and document types, which no store
+ * sends. Pure functions; any thread. */
+#ifndef TD_REMOTE_S3_REPLY_H
+#define TD_REMOTE_S3_REPLY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+/* Texts of an error document, decoded, truncated, and "" if absent. */
+typedef struct s3_error {
+    char code[64];
+    char message[256];
+    char region[64];
+    char endpoint[256];
+} s3_error;
+
+/* Read an error document. Another text gives an empty error, as far as it could be read. */
+void s3_reply_error(td_bytes body, s3_error *out);
+
+enum { S3_TOKEN_BYTES = 8192 }; /* of a token for the next page, with the NUL */
+
+typedef struct s3_page {
+    size_t object_count;
+    uint8_t is_truncated;       /* the list has a further page */
+    char token[S3_TOKEN_BYTES]; /* its token */
+} s3_page;
+
+/* Called for each object, in the page's order. A result other than TD_OK ends the page and is its
+ * result. */
+typedef td_result s3_object_fn(void *user, const char *key, uint64_t bytes, td_err *err);
+
+/* Read a page of ListObjectsV2. TD_E_CORRUPT: not such a document. */
+TD_MUST_USE td_result s3_reply_page(td_bytes body, s3_object_fn *fn, void *user, s3_page *out,
+                                    td_err *err);
+
+#endif
