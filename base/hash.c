@@ -209,43 +209,36 @@ void td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES])
     hex_text(digest, TD_SHA1_BYTES, out);
 }
 
-void td_sha256_hex(const void *bytes, size_t size, char out[TD_SHA256_HEX_BYTES])
-{
-    td_sha256 *hash = td_sha256_open();
-    td_sha256_update(hash, bytes, size);
-    td_sha256_hex_of(hash, out);
-    td_sha256_close(hash);
-}
-
 struct td_sha256 {
     EVP_MD_CTX *context;
 };
 
 td_sha256 *td_sha256_open(void)
 {
-    td_sha256 *hash = td_alloc(sizeof *hash);
+    td_sha256 *hash = td_alloc_zero(1, sizeof *hash);
     hash->context = EVP_MD_CTX_new();
-    if (hash->context == NULL)
-        td_out_of_memory(0);
-    int is_done = EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL);
-    TD_ASSERT(is_done == 1);
+    const int is_done =
+        hash->context != NULL && EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL);
+    TD_ASSERT(is_done);
     return hash;
 }
 
 void td_sha256_update(td_sha256 *hash, const void *bytes, size_t size)
 {
-    int is_done = EVP_DigestUpdate(hash->context, bytes, size);
-    TD_ASSERT(is_done == 1);
+    const int is_done = EVP_DigestUpdate(hash->context, bytes, size);
+    TD_ASSERT(is_done);
 }
 
-void td_sha256_hex_of(td_sha256 *hash, char out[TD_SHA256_HEX_BYTES])
+void td_sha256_digest(const td_sha256 *hash, char out[TD_SHA256_HEX_BYTES])
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
-    int is_done = EVP_DigestFinal_ex(hash->context, digest, &length);
-    TD_ASSERT(is_done == 1);
-    TD_ASSERT(length == TD_SHA256_BYTES);
-    hex_text(digest, TD_SHA256_BYTES, out);
+    EVP_MD_CTX *copy = EVP_MD_CTX_new();
+    const int is_done = copy != NULL && EVP_MD_CTX_copy_ex(copy, hash->context) &&
+                        EVP_DigestFinal_ex(copy, digest, &length);
+    TD_ASSERT(is_done);
+    hex_text(digest, length, out);
+    EVP_MD_CTX_free(copy);
 }
 
 void td_sha256_close(td_sha256 *hash)
@@ -253,6 +246,14 @@ void td_sha256_close(td_sha256 *hash)
     if (hash != NULL)
         EVP_MD_CTX_free(hash->context);
     td_free(hash);
+}
+
+void td_sha256_hex(const void *bytes, size_t size, char out[TD_SHA256_HEX_BYTES])
+{
+    td_sha256 *hash = td_sha256_open();
+    td_sha256_update(hash, bytes, size);
+    td_sha256_digest(hash, out);
+    td_sha256_close(hash);
 }
 
 void td_hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size,

@@ -74,11 +74,11 @@ void td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES]);
 /* SHA-256 of bytes as 64 hex digits, lower case, and a NUL. */
 void td_sha256_hex(const void *bytes, size_t size, char out[TD_SHA256_HEX_BYTES]);
 
-/* The same over bytes in pieces: open, update for each piece, hex_of once, close (NULL is fine). */
+/* The same of bytes in pieces: open, update for each piece, digest, close (NULL is fine). */
 typedef struct td_sha256 td_sha256;
 TD_NEVER_NULL td_sha256 *td_sha256_open(void);
 void td_sha256_update(td_sha256 *hash, const void *bytes, size_t size);
-void td_sha256_hex_of(td_sha256 *hash, char out[TD_SHA256_HEX_BYTES]);
+void td_sha256_digest(const td_sha256 *hash, char out[TD_SHA256_HEX_BYTES]);
 void td_sha256_close(td_sha256 *hash);
 
 /* HMAC-SHA256 of bytes under a key. */

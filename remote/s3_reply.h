@@ -1,6 +1,6 @@
 /* Documents that an S3 store replies with: a page of a list, and an error. Reads the few elements
- * that are needed from well-formed XML without comments, CDATA and document types, which no store
- * sends. Pure functions; any thread. */
+ * that are needed, which have only text: their names are unique in these documents. No store sends
+ * them with attributes, comments or CDATA. Pure functions; any thread. */
 #ifndef TD_REMOTE_S3_REPLY_H
 #define TD_REMOTE_S3_REPLY_H
 
@@ -20,6 +20,9 @@ typedef struct s3_error {
 
 /* Read an error document. Another text gives an empty error, as far as it could be read. */
 void s3_reply_error(td_bytes body, s3_error *out);
+
+/* 1 if a reply is a page of a list with its end. */
+int s3_reply_is_page(td_bytes body);
 
 enum { S3_TOKEN_BYTES = 8192 }; /* of a token for the next page, with the NUL */
 

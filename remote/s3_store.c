@@ -68,7 +68,6 @@ typedef struct s3_call {
     uint8_t *into;             /* of a read */
     uint64_t into_at;
     size_t into_size;
-    const char *document_end; /* of a list; else NULL */
 
     /* One try. */
     CURL *handle;
@@ -527,16 +526,6 @@ static try_end check_range(const s3_call *call, td_err *err)
     return TRY_DONE;
 }
 
-/* 1 if a list's reply has its end: libcurl notices a missing one only if the length is known. */
-static int is_whole(const s3_call *call)
-{
-    td_bytes body = td_buf_view(&call->body);
-    const size_t size = strlen(call->document_end);
-    while (body.size > 0 && strchr(" \t\r\n", body.data[body.size - 1]) != NULL)
-        body.size--;
-    return body.size >= size && memcmp(body.data + body.size - size, call->document_end, size) == 0;
-}
-
 static try_end judge_reply(s3_call *call, td_err *err)
 {
     if (call->status / 100 != 2)
@@ -553,8 +542,8 @@ static try_end judge_reply(s3_call *call, td_err *err)
             return TRY_DONE; /* the object ends before the range */
         if (call->status / 100 == 2)
             return unsound(err, "it ignores Range");
-    } else if (call->status == 200 && !is_whole(call)) {
-        return unsound(err, "the list ends early");
+    } else if (call->status == 200 && !s3_reply_is_page(td_buf_view(&call->body))) {
+        return unsound(err, "not a whole list");
     }
     return call->status / 100 == 2 ? TRY_DONE : explain_status(call, err);
 }
@@ -627,7 +616,7 @@ static td_result perform(s3_call *call, td_err *err)
         if (n > 1)
             (void)td_err_add(err, why.code, "tried %u times", n);
         return td_err_add(err, why.code, "cannot %s " S3_SCHEME "%s/%s", verb, store->config.bucket,
-                          call->document_end != NULL ? store->config.prefix : call->key);
+                          call->key[0] == '\0' ? store->config.prefix : call->key);
     }
 }
 
@@ -729,7 +718,6 @@ td_result s3_store_list(s3_store *store, const char *begin, const char *after, s
     (void)snprintf(lister.last, sizeof lister.last, "%s%s", *after == '\0' ? "" : prefix, after);
     (void)snprintf(keys, sizeof keys, "%d", PAGE_KEYS);
     call.key[0] = '\0'; /* the bucket */
-    call.document_end = "</ListBucketResult>";
     s3_page *page = td_alloc_zero(1, sizeof *page);
     unsigned empty_pages = 0;
     do {

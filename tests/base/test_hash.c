@@ -156,7 +156,7 @@ static void test_sha256(void **state)
     td_sha256_update(hash, "a", 1);
     td_sha256_update(hash, NULL, 0);
     td_sha256_update(hash, "bc", 2);
-    td_sha256_hex_of(hash, hex);
+    td_sha256_digest(hash, hex);
     assert_string_equal(hex, ABC);
     td_sha256_close(hash);
     td_sha256_close(NULL);
