@@ -32,7 +32,7 @@ enum {
     QUERY_BYTES = 64 << 10,  /* of an encoded query: S3_TOKEN_BYTES, and two keys */
     HEADER_BYTES = 64 << 10, /* of a header that is sent */
     PAGE_KEYS = 1000,        /* the most that stores give */
-    EMPTY_PAGES_MAX = 1000,  /* pages without a key that follow each other */
+    EMPTY_PAGES_MAX = 100,   /* pages without a key that follow each other */
     FIELD_BYTES = 128,       /* of a header that is read */
     HEADERS_MAX = 6,
     PARAMS_MAX = 4,
