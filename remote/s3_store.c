@@ -31,6 +31,7 @@ enum {
     PATH_BYTES = 8 << 10,    /* of an encoded path: a key has 1,024 bytes */
     QUERY_BYTES = 64 << 10,  /* of an encoded query: S3_TOKEN_BYTES, and two keys */
     HEADER_BYTES = 64 << 10, /* of a header that is sent */
+    EXPECT_BYTES = 1 << 20,  /* content that is sent at once */
     PAGE_KEYS = 1000,        /* the most that stores give */
     EMPTY_PAGES_MAX = 100,   /* pages without a key that follow each other */
     FIELD_BYTES = 128,       /* of a header that is read */
@@ -327,6 +328,9 @@ static struct curl_slist *sign(s3_call *call)
     for (size_t i = 0; i < header_count; i++)
         add_header(&list, headers[i].name, td_bytes_str(headers[i].value));
     add_header(&list, "authorization", td_buf_view(&authorization));
+    /* Only large contents wait for the store's consent (100 Continue). */
+    if (call->content != NULL && call->content->bytes <= EXPECT_BYTES)
+        add_header(&list, "expect", td_bytes_of(NULL, 0));
     set_url(call, request.path, request.query);
     td_buf_fini(&authorization);
     td_buf_fini(&query);

@@ -527,6 +527,7 @@ static void test_replies(void **state)
             assert_string_equal(err.text, ROWS[i].text);
         if (strstr(err.hint, ROWS[i].hint == NULL ? "" : ROWS[i].hint) == NULL)
             assert_string_equal(err.hint, ROWS[i].hint);
+        assert_null(strcasestr(peer.head, "\r\nexpect"));
         if (ROWS[i].request != NULL && strstr(peer.head, ROWS[i].request) == NULL)
             assert_string_equal(peer.head, ROWS[i].request);
         assert_null(strstr(err.text, SECRET));
