@@ -4,7 +4,7 @@
  *
  *   PREFIX/objects/SHA256                 content of a segment, or of a part of the journal
  *   PREFIX/manifests/0000000001.json      {"version":1,"files":[{"path":"capture/…/….mcap",
- *                                         "parts":[{"sha256":"…","bytes":N}]},…]}
+ *                                         "chain":"…","parts":[{"sha256":"…","bytes":N}]},…]}
  *
  * A file is its parts, one after the other: a segment has one part; each push adds a part with the
  * journal's new entries. Files are in byte order of path. */
@@ -14,8 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/bytes.h"
+#include "base/attr.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "remote/s3_store.h"
@@ -26,7 +25,8 @@ typedef struct manifest_part {
 } manifest_part;
 
 typedef struct manifest_file {
-    char *path; /* below the archive */
+    char *path;                       /* below the archive */
+    char chain[TD_HASH128_HEX_BYTES]; /* of a segment: its last chain value; else "" */
     manifest_part *parts;
     size_t part_count;
     uint64_t bytes; /* of all parts */
@@ -47,12 +47,15 @@ void remote_manifest_fini(remote_manifest *manifest);
 /* The file with this path, or NULL. */
 const manifest_file *remote_manifest_find(const remote_manifest *manifest, const char *path);
 
-/* Add a part to the file at path, which is made if it is missing. */
-void remote_manifest_add(remote_manifest *manifest, const char *path, const manifest_part *part);
+/* Add a file without parts; path and chain are copied. */
+TD_NEVER_NULL manifest_file *remote_manifest_add_file(remote_manifest *manifest, const char *path,
+                                                      const char *chain);
+/* Add a part at the end of a file. */
+void manifest_file_add_part(manifest_file *file, const manifest_part *part);
 
-/* Make the manifest with the number after the one that was read. TD_E_BUSY: another push made it
- * meanwhile. */
-TD_MUST_USE td_result remote_manifest_make(s3_store *store, remote_manifest *manifest, td_err *err);
+/* Make the manifest of these files with this number. TD_E_BUSY: another push made it meanwhile. */
+TD_MUST_USE td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest,
+                                           uint64_t number, td_err *err);
 
 /* Key of an object, below the prefix. */
 enum { REMOTE_OBJECT_KEY_BYTES = 8 + TD_SHA256_HEX_BYTES };

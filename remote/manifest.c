@@ -1,0 +1,263 @@
+#include "remote/manifest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/json/json.h"
+#include "base/json/json_write.h"
+#include "base/limits.h"
+
+#define OBJECTS   "objects/"
+#define MANIFESTS "manifests/"
+
+enum { MANIFEST_VERSION = 1, NUMBER_DIGITS = 10, MANIFEST_KEY_BYTES = 64 };
+
+/* A million segments. */
+enum { MANIFEST_BYTES_MAX = 256 << 20 };
+
+void remote_object_key(const manifest_part *part, char out[REMOTE_OBJECT_KEY_BYTES])
+{
+    (void)snprintf(out, REMOTE_OBJECT_KEY_BYTES, OBJECTS "%s", part->sha256);
+}
+
+static void manifest_key(uint64_t number, char out[MANIFEST_KEY_BYTES])
+{
+    (void)snprintf(out, MANIFEST_KEY_BYTES, MANIFESTS "%0*" PRIu64 ".json", NUMBER_DIGITS, number);
+}
+
+/* ---- the files ---- */
+
+manifest_file *remote_manifest_add_file(remote_manifest *manifest, const char *path,
+                                        const char *chain)
+{
+    manifest->files = td_array_grow(manifest->files, manifest->file_count, sizeof *manifest->files);
+    manifest_file *file = &manifest->files[manifest->file_count++];
+    *file = (manifest_file){.path = td_strdup(path)};
+    (void)snprintf(file->chain, sizeof file->chain, "%s", chain);
+    return file;
+}
+
+void manifest_file_add_part(manifest_file *file, const manifest_part *part)
+{
+    file->parts = td_array_grow(file->parts, file->part_count, sizeof *file->parts);
+    file->parts[file->part_count++] = *part;
+    file->bytes += part->bytes;
+}
+
+const manifest_file *remote_manifest_find(const remote_manifest *manifest, const char *path)
+{
+    size_t from = 0, to = manifest->file_count;
+    while (from < to) {
+        const size_t middle = from + (to - from) / 2;
+        const int order = strcmp(manifest->files[middle].path, path);
+        if (order == 0)
+            return &manifest->files[middle];
+        if (order < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return NULL;
+}
+
+void remote_manifest_fini(remote_manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->file_count; i++) {
+        td_free(manifest->files[i].path);
+        td_free(manifest->files[i].parts);
+    }
+    td_free(manifest->files);
+    *manifest = (remote_manifest){0};
+}
+
+/* ---- reading ---- */
+
+static int read_hex(json_value of, const char *key, char *out, size_t out_bytes)
+{
+    td_bytes text;
+    if (!json_find_text(of, key, &text) || text.size != out_bytes - 1)
+        return 0;
+    for (size_t i = 0; i < text.size; i++)
+        if (strchr("0123456789abcdef", text.data[i]) == NULL || text.data[i] == '\0')
+            return 0;
+    memcpy(out, text.data, text.size);
+    out[text.size] = '\0';
+    return 1;
+}
+
+/* 1 if a path is below the archive: neither absolute nor with a part "." or "..". */
+static int is_below(td_bytes path)
+{
+    size_t begin = 0;
+    if (path.size == 0 || path.size >= LIMIT_PATH_BYTES ||
+        memchr(path.data, '\0', path.size) != NULL)
+        return 0;
+    for (size_t i = 0; i <= path.size; i++) {
+        if (i < path.size && path.data[i] != '/')
+            continue;
+        const td_bytes part = td_bytes_of(path.data + begin, i - begin);
+        if (part.size == 0 || td_bytes_is(part, ".") || td_bytes_is(part, ".."))
+            return 0;
+        begin = i + 1;
+    }
+    return 1;
+}
+
+static int read_file(remote_manifest *out, json_value from)
+{
+    td_bytes path;
+    json_value parts, part;
+    char chain[TD_HASH128_HEX_BYTES] = "";
+    if (!json_find_text(from, "path", &path) || !is_below(path) ||
+        !json_find(from, "parts", &parts) || json_count(parts) == 0 ||
+        (json_find(from, "chain", &part) && !read_hex(from, "chain", chain, sizeof chain)))
+        return 0;
+    char *name = td_strndup((const char *)path.data, path.size);
+    const int is_next =
+        out->file_count == 0 || strcmp(out->files[out->file_count - 1].path, name) < 0;
+    manifest_file *file = remote_manifest_add_file(out, name, chain);
+    td_free(name);
+    for (json_iter it = json_iter_of(parts); json_next(&it, NULL, &part);) {
+        manifest_part made;
+        if (!read_hex(part, "sha256", made.sha256, sizeof made.sha256) ||
+            !json_find_u64(part, "bytes", &made.bytes) || made.bytes > S3_OBJECT_BYTES_MAX)
+            return 0;
+        manifest_file_add_part(file, &made);
+    }
+    return is_next;
+}
+
+static td_result read_files(remote_manifest *out, td_bytes text, const char *key, td_err *err)
+{
+    json_value root, files, file;
+    uint64_t version;
+    json_parser *parser = json_parser_open(MANIFEST_BYTES_MAX);
+    int is_sound = json_parse(parser, text, JSON_COPIED, &root, NULL) == TD_OK &&
+                   json_find_u64(root, "version", &version);
+    td_result rc = TD_OK;
+    if (is_sound && version > MANIFEST_VERSION)
+        rc = td_err_set(err, TD_E_UNSUPPORTED, "%s is of a later version of tapedeck", key);
+    else if (is_sound)
+        is_sound = json_find(root, "files", &files) && json_type_of(files) == JSON_ARRAY;
+    if (is_sound && rc == TD_OK)
+        for (json_iter it = json_iter_of(files); is_sound && json_next(&it, NULL, &file);)
+            is_sound = read_file(out, file);
+    json_parser_close(parser);
+    if (!is_sound) {
+        rc = td_err_set(err, TD_E_CORRUPT, "%s is no manifest of an archive", key);
+        td_err_hint(err, "remove it, and push again; the objects that it lists stay");
+    }
+    return rc;
+}
+
+typedef struct newest {
+    char key[MANIFEST_KEY_BYTES];
+    uint64_t number;
+    uint64_t bytes;
+} newest;
+
+/* Keep the last of the numbered manifests: keys come in byte order. */
+static td_result keep_newest(void *user, const char *key, uint64_t bytes, td_err *err)
+{
+    newest *last = user;
+    char expected[MANIFEST_KEY_BYTES];
+    uint64_t number;
+    (void)err;
+    if (sscanf(key, MANIFESTS "%" SCNu64, &number) != 1)
+        return TD_OK;
+    manifest_key(number, expected);
+    if (strcmp(key, expected) != 0)
+        return TD_OK; /* another program's */
+    *last = (newest){.number = number, .bytes = bytes};
+    (void)snprintf(last->key, sizeof last->key, "%s", key);
+    return TD_OK;
+}
+
+td_result remote_manifest_read(s3_store *store, remote_manifest *out, td_err *err)
+{
+    newest last = {.number = 0};
+    size_t got = 0;
+    *out = (remote_manifest){0};
+    td_result rc = s3_store_list(store, MANIFESTS, "", keep_newest, &last, err);
+    if (rc != TD_OK || last.number == 0)
+        return rc;
+    if (last.bytes > MANIFEST_BYTES_MAX)
+        return td_err_set(err, TD_E_LIMIT, "%s has more than %d bytes", last.key,
+                          MANIFEST_BYTES_MAX);
+    uint8_t *text = td_alloc_zero(last.bytes + 1, 1);
+    rc = s3_store_read(store, last.key, 0, text, last.bytes, &got, err);
+    if (rc == TD_OK)
+        rc = read_files(out, td_bytes_of(text, got), last.key, err);
+    td_free(text);
+    out->number = last.number;
+    return rc;
+}
+
+/* ---- writing ---- */
+
+static void write_file(json_writer *json, const manifest_file *file)
+{
+    json_write_object_begin(json);
+    json_write_member_text(json, "path", file->path);
+    if (file->chain[0] != '\0')
+        json_write_member_text(json, "chain", file->chain);
+    json_write_member_array_begin(json, "parts");
+    for (size_t i = 0; i < file->part_count; i++) {
+        json_write_object_begin(json);
+        json_write_member_text(json, "sha256", file->parts[i].sha256);
+        json_write_member_u64(json, "bytes", file->parts[i].bytes);
+        json_write_object_end(json);
+    }
+    json_write_array_end(json);
+    json_write_object_end(json);
+}
+
+static td_result source_of_text(void *user, uint64_t at, void *buf, size_t size, size_t *got,
+                                td_err *err)
+{
+    const td_buf *text = user;
+    (void)err;
+    *got = at < text->size ? text->size - (size_t)at : 0;
+    if (*got > size)
+        *got = size;
+    if (*got > 0)
+        memcpy(buf, text->data + at, *got);
+    return TD_OK;
+}
+
+td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest, uint64_t number,
+                               td_err *err)
+{
+    char key[MANIFEST_KEY_BYTES];
+    int was_there = 0;
+    json_writer json;
+    td_buf text;
+    td_buf_init(&text, MANIFEST_BYTES_MAX);
+    json_write_begin(&json, &text);
+    json_write_object_begin(&json);
+    json_write_member_u64(&json, "version", MANIFEST_VERSION);
+    json_write_member_array_begin(&json, "files");
+    for (size_t i = 0; i < manifest->file_count; i++) {
+        TD_ASSERT(i == 0 || strcmp(manifest->files[i - 1].path, manifest->files[i].path) < 0);
+        write_file(&json, &manifest->files[i]);
+    }
+    json_write_array_end(&json);
+    json_write_object_end(&json);
+    td_result rc = json_write_end(&json, err);
+    manifest_key(number, key);
+    s3_content content = {.bytes = text.size, .read = source_of_text, .user = &text};
+    td_sha256_hex(text.data, text.size, content.sha256);
+    if (rc == TD_OK)
+        rc = s3_store_make(store, key, &content, &was_there, err);
+    td_buf_fini(&text);
+    if (rc != TD_OK || !was_there)
+        return rc;
+    rc = td_err_set(err, TD_E_BUSY, "another push made %s meanwhile", key);
+    td_err_hint(err, "push again: what was sent is not sent again");
+    return rc;
+}

@@ -1,0 +1,309 @@
+#include "remote/push.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "base/io.h"
+#include "archive/archive_segment.h"
+#include "archive/journal.h"
+#include "remote/manifest.h"
+
+enum {
+    PIECE_BYTES = 1 << 20,        /* read at a time */
+    JOURNAL_PART_BYTES = 1 << 20, /* a smaller last part is replaced by the next push */
+};
+
+typedef struct push {
+    archive *from;
+    s3_store *to;
+    const push_options *options;
+    push_report *report;
+    remote_manifest old, made;
+    uint64_t all_bytes, done_bytes; /* of all finished segments */
+    uint8_t piece[PIECE_BYTES];
+} push;
+
+/* ---- one object ---- */
+
+/* A range of a local file. */
+typedef struct file_range {
+    td_file *file;
+    uint64_t from, bytes;
+} file_range;
+
+static td_result read_range(void *user, uint64_t at, void *buf, size_t size, size_t *got,
+                            td_err *err)
+{
+    const file_range *range = user;
+    const uint64_t left = at < range->bytes ? range->bytes - at : 0;
+    *got = left < size ? (size_t)left : size;
+    return *got == 0 ? TD_OK : td_io_read_exact(range->file, range->from + at, buf, *got, err);
+}
+
+/* Reads a whole object, for hash_object. */
+typedef struct object_range {
+    s3_store *store;
+    char key[REMOTE_OBJECT_KEY_BYTES];
+} object_range;
+
+static td_result read_object(void *user, uint64_t at, void *buf, size_t size, size_t *got,
+                             td_err *err)
+{
+    const object_range *object = user;
+    return s3_store_read(object->store, object->key, at, buf, size, got, err);
+}
+
+/* The hash of what a source gives, and how many bytes these are. */
+static td_result hash_source(push *p, s3_source *read, void *user, manifest_part *out, td_err *err)
+{
+    size_t got = 0;
+    td_result rc = TD_OK;
+    td_sha256 *hash = td_sha256_open();
+    out->bytes = 0;
+    do {
+        rc = read(user, out->bytes, p->piece, sizeof p->piece, &got, err);
+        if (rc == TD_OK)
+            td_sha256_update(hash, p->piece, got);
+        out->bytes += rc == TD_OK ? got : 0;
+    } while (rc == TD_OK && got > 0);
+    td_sha256_digest(hash, out->sha256);
+    td_sha256_close(hash);
+    return rc;
+}
+
+/* Make the object of a range, and read it back. */
+static td_result send_range(push *p, const file_range *range, manifest_part *out, td_err *err)
+{
+    int was_there = 0;
+    file_range copy = *range;
+    td_result rc = hash_source(p, read_range, &copy, out, err);
+    if (rc != TD_OK)
+        return rc;
+    object_range object = {.store = p->to};
+    remote_object_key(out, object.key);
+    s3_content content = {.bytes = out->bytes, .read = read_range, .user = &copy};
+    memcpy(content.sha256, out->sha256, sizeof content.sha256);
+    manifest_part back = {.bytes = 0};
+    rc = s3_store_make(p->to, object.key, &content, &was_there, err);
+    if (rc == TD_OK)
+        rc = hash_source(p, read_object, &object, &back, err);
+    if (rc == TD_OK && (back.bytes != out->bytes || strcmp(back.sha256, out->sha256) != 0)) {
+        rc = td_err_set(err, TD_E_CORRUPT, "%s: the store gave back other bytes", object.key);
+        td_err_hint(err, "remove this object, and push again");
+    }
+    p->report->bytes_sent += rc == TD_OK ? out->bytes : 0;
+    return rc;
+}
+
+/* ---- the journal ---- */
+
+/* Check that the store's journal is the begin of the local one. */
+static td_result check_same(push *p, const manifest_file *there, td_file *file, uint64_t bytes,
+                            td_err *err)
+{
+    file_range range = {.file = file};
+    td_result rc = TD_OK;
+    int is_same = there->bytes <= bytes;
+    for (size_t i = 0; rc == TD_OK && is_same && i < there->part_count; i++) {
+        manifest_part local;
+        range.bytes = there->parts[i].bytes;
+        rc = hash_source(p, read_range, &range, &local, err);
+        is_same = strcmp(local.sha256, there->parts[i].sha256) == 0;
+        range.from += range.bytes;
+    }
+    if (rc == TD_OK && !is_same) {
+        rc = td_err_set(err, TD_E_INVALID,
+                        "the store has another archive there, or a later state of this one: its "
+                        "journal is not the begin of this one's");
+        td_err_hint(err, "push to another prefix");
+    }
+    return rc;
+}
+
+/* Open the journal, and check that the store's is the begin of its first bytes. */
+static td_result open_journal(push *p, uint64_t bytes, td_file **out, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    const manifest_file *there = remote_manifest_find(&p->old, JOURNAL_FILE);
+    td_result rc = archive_join(p->from, JOURNAL_FILE, path, err);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(p->from), path, TD_OPEN_READ, out, err);
+    return rc == TD_OK && there != NULL ? check_same(p, there, *out, bytes, err) : rc;
+}
+
+/* List the journal's first bytes: parts that the store has, and one for the rest. */
+static td_result push_journal(push *p, td_file *file, uint64_t bytes, td_err *err)
+{
+    const manifest_file *there = remote_manifest_find(&p->old, JOURNAL_FILE);
+    manifest_file *made = remote_manifest_add_file(&p->made, JOURNAL_FILE, "");
+    td_result rc = TD_OK;
+    for (size_t i = 0; there != NULL && i < there->part_count; i++)
+        if (there->parts[i].bytes >= JOURNAL_PART_BYTES || there->bytes == bytes)
+            manifest_file_add_part(made, &there->parts[i]);
+    const file_range rest = {.file = file, .from = made->bytes, .bytes = bytes - made->bytes};
+    manifest_part part;
+    if (rest.bytes > 0)
+        rc = send_range(p, &rest, &part, err);
+    if (rc == TD_OK && rest.bytes > 0)
+        manifest_file_add_part(made, &part);
+    p->report->journal_bytes = bytes;
+    return rc;
+}
+
+/* ---- segments ---- */
+
+static td_result open_segment(push *p, const archive_segment *segment, td_file **out, td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    uint64_t found = 0;
+    td_result rc = archive_join(p->from, segment->path, full, err);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(p->from), full, TD_OPEN_READ, out, err);
+    if (rc == TD_OK)
+        rc = td_io_size(*out, &found, err);
+    if (rc == TD_E_NOTFOUND || (rc == TD_OK && found != segment->size_bytes)) {
+        rc = td_err_set(err, TD_E_BUSY, "%s was removed or packed meanwhile", segment->path);
+        td_err_hint(err, "push again");
+    }
+    return rc;
+}
+
+static td_result push_segment(push *p, const archive_segment *segment, const char *chain,
+                              td_err *err)
+{
+    td_file *file = NULL;
+    manifest_part part;
+    td_result rc = open_segment(p, segment, &file, err);
+    const file_range all = {.file = file, .bytes = segment->size_bytes};
+    if (rc == TD_OK)
+        rc = send_range(p, &all, &part, err);
+    td_io_close(file);
+    if (rc != TD_OK)
+        return rc;
+    manifest_file_add_part(remote_manifest_add_file(&p->made, segment->path, chain), &part);
+    p->report->segments_sent++;
+    return TD_OK;
+}
+
+/* List a segment as the store has it. 0: the store has no such segment, or another content. */
+static int keep_segment(push *p, const archive_segment *segment, const char *chain)
+{
+    const manifest_file *there = remote_manifest_find(&p->old, segment->path);
+    if (there == NULL || there->bytes != segment->size_bytes || chain[0] == '\0' ||
+        strcmp(there->chain, chain) != 0)
+        return 0;
+    manifest_file *made = remote_manifest_add_file(&p->made, segment->path, chain);
+    for (size_t i = 0; i < there->part_count; i++)
+        manifest_file_add_part(made, &there->parts[i]);
+    return 1;
+}
+
+/* The last chain value of a segment, which its content determines; "" if it cannot be read: such a
+ * file is sent as it is. */
+static void read_chain(push *p, const char *path, char out[TD_HASH128_HEX_BYTES])
+{
+    segment_index index = {0};
+    out[0] = '\0';
+    if (archive_read_index(p->from, path, INDEX_SUMMARY, &index, NULL) == TD_OK)
+        memcpy(out, index.chain_hex, TD_HASH128_HEX_BYTES);
+    segment_index_fini(&index);
+}
+
+static td_result push_segments(push *p, const archive_listing *listing, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < listing->segment_count; i++)
+        if (!listing->segments[i].name.is_open)
+            p->all_bytes += listing->segments[i].size_bytes;
+    for (size_t i = 0; rc == TD_OK && i < listing->segment_count; i++) {
+        const archive_segment *segment = &listing->segments[i];
+        char chain[TD_HASH128_HEX_BYTES];
+        if (segment->name.is_open) {
+            p->report->segments_open++;
+            continue;
+        }
+        read_chain(p, segment->path, chain);
+        if (!keep_segment(p, segment, chain))
+            rc = push_segment(p, segment, chain, err);
+        p->report->segments++;
+        p->done_bytes += segment->size_bytes;
+        if (rc == TD_OK && p->options->progress != NULL)
+            p->options->progress(p->options->user, p->done_bytes, p->all_bytes);
+    }
+    return rc;
+}
+
+/* ---- a push ---- */
+
+static int is_unchanged(const remote_manifest *old, const remote_manifest *made)
+{
+    int is_same = old->number != 0 && old->file_count == made->file_count;
+    for (size_t i = 0; is_same && i < old->file_count; i++) {
+        const manifest_file *a = &old->files[i], *b = &made->files[i];
+        is_same = strcmp(a->path, b->path) == 0 && a->part_count == b->part_count;
+        for (size_t k = 0; is_same && k < a->part_count; k++)
+            is_same = strcmp(a->parts[k].sha256, b->parts[k].sha256) == 0;
+    }
+    return is_same;
+}
+
+/* Publish what was sent, unless the store's newest manifest lists it already. */
+static td_result publish(push *p, td_err *err)
+{
+    for (size_t i = 0; i < p->made.file_count; i++)
+        p->report->bytes += p->made.files[i].bytes;
+    p->report->manifest = p->old.number;
+    if (is_unchanged(&p->old, &p->made))
+        return TD_OK;
+    p->report->is_new = 1;
+    p->report->manifest = p->old.number + 1;
+    return remote_manifest_make(p->to, &p->made, p->report->manifest, err);
+}
+
+static td_result run(push *p, td_err *err)
+{
+    journal_state written = {0};
+    archive_listing listing = {0};
+    td_file *file = NULL;
+    td_result rc = journal_read(p->from, NULL, NULL, &written, err);
+    if (rc == TD_OK && !written.is_present) {
+        rc = td_err_set(err, TD_E_INVALID, "%s has no journal", archive_path(p->from));
+        td_err_hint(err, "run 'tapedeck recover' first");
+    }
+    if (rc == TD_OK)
+        rc = remote_manifest_read(p->to, &p->old, err);
+    if (rc == TD_OK)
+        rc = open_journal(p, written.valid_bytes, &file, err);
+    if (rc == TD_OK)
+        rc = archive_list(p->from, &listing, err);
+    if (rc == TD_OK)
+        rc = push_segments(p, &listing, err);
+    if (rc == TD_OK)
+        rc = push_journal(p, file, written.valid_bytes, err);
+    if (rc == TD_OK)
+        rc = publish(p, err);
+    td_io_close(file);
+    archive_listing_fini(&listing);
+    return rc;
+}
+
+td_result remote_push(archive *from, s3_store *to, const push_options *options, push_report *report,
+                      td_err *err)
+{
+    *report = (push_report){0};
+    if (archive_is_single_file(from))
+        return td_err_set(err, TD_E_INVALID, "%s is a single file; push needs an archive folder",
+                          archive_path(from));
+    push *p = td_alloc_zero(1, sizeof *p);
+    p->from = from;
+    p->to = to;
+    p->options = options;
+    p->report = report;
+    td_result rc = run(p, err);
+    remote_manifest_fini(&p->old);
+    remote_manifest_fini(&p->made);
+    td_free(p);
+    return rc;
+}

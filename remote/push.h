@@ -1,0 +1,45 @@
+/* Copies an archive to a store: its finished segments and the sound bytes of its journal. An object
+ * counts once it was read back with its hash. Only then a manifest lists it, so a reader of the
+ * store sees a whole push or none of it, whenever a push was killed; the next one finds the objects
+ * that were made.
+ *
+ * Safe beside a recorder. Open segments are not sent: their time is missing in the store until a
+ * push after they are finished. The journal is read before the segments are listed, as for any copy
+ * (docs/archive.md, Backup). The newest manifest is the archive as it was at the push: a segment
+ * that was packed is its new object, and one that was pruned is in earlier manifests only.
+ *
+ * A prefix belongs to one archive: the journal only grows, so another archive's shows. */
+#ifndef TD_REMOTE_PUSH_H
+#define TD_REMOTE_PUSH_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "remote/s3_store.h"
+
+typedef struct push_options {
+    /* Called with the bytes of segments that are done, and of all. May be NULL. */
+    void (*progress)(void *user, uint64_t done_bytes, uint64_t all_bytes);
+    void *user;
+} push_options;
+
+typedef struct push_report {
+    uint64_t manifest;      /* number of the newest */
+    uint8_t is_new;         /* 1: this push made it; 0: the store had all of it */
+    uint64_t segments;      /* that it lists */
+    uint64_t bytes;         /* of all its files */
+    uint64_t segments_sent; /* by this push, or found there from a push that was killed */
+    uint64_t bytes_sent;    /* of these segments and of the journal */
+    uint64_t segments_open; /* not sent, because they are not finished */
+    uint64_t journal_bytes;
+} push_report;
+
+/* Push an archive, open for reading, to a store. TD_E_INVALID: the archive is a single file, has no
+ * journal, or the store's prefix has another archive; TD_E_CORRUPT: the store gave back other
+ * bytes; TD_E_BUSY: a segment was replaced meanwhile, or another push made a manifest; errors of
+ * remote/manifest.h and remote/s3_store.h. */
+TD_MUST_USE td_result remote_push(archive *from, s3_store *to, const push_options *options,
+                                  push_report *report, td_err *err);
+
+#endif
