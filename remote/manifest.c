@@ -230,6 +230,20 @@ static td_result source_of_text(void *user, uint64_t at, void *buf, size_t size,
     return TD_OK;
 }
 
+/* Check a manifest that exists: it is this one if the reply to a try was lost. */
+static td_result check_made(s3_store *store, const char *key, const td_buf *text, td_err *err)
+{
+    size_t got = 0;
+    uint8_t *there = td_alloc_zero(text->size + 1, 1);
+    td_result rc = s3_store_read(store, key, 0, there, text->size + 1, &got, err);
+    if (rc == TD_OK && !td_bytes_equal(td_bytes_of(there, got), td_buf_view(text))) {
+        rc = td_err_set(err, TD_E_BUSY, "another push made %s meanwhile", key);
+        td_err_hint(err, "push again: what was sent is not sent again");
+    }
+    td_free(there);
+    return rc;
+}
+
 td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest, uint64_t number,
                                td_err *err)
 {
@@ -254,10 +268,8 @@ td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest,
     td_sha256_hex(text.data, text.size, content.sha256);
     if (rc == TD_OK)
         rc = s3_store_make(store, key, &content, &was_there, err);
+    if (rc == TD_OK && was_there)
+        rc = check_made(store, key, &text, err);
     td_buf_fini(&text);
-    if (rc != TD_OK || !was_there)
-        return rc;
-    rc = td_err_set(err, TD_E_BUSY, "another push made %s meanwhile", key);
-    td_err_hint(err, "push again: what was sent is not sent again");
     return rc;
 }
