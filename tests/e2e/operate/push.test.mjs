@@ -1,0 +1,210 @@
+// `tapedeck push` to Ceph's gateway: what is there afterwards is read by signed requests of the test, and compared with the
+// archive's files by SHA-256.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { cephStore, withoutCeph } from "../support/ceph.mjs";
+import { AT_S } from "../support/frames_by_second.mjs";
+import { importLines, json, Program, segments, tapedeck, temporary } from "../support/harness.mjs";
+
+const skip = withoutCeph;
+const dir = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "tapedeck-push-"));
+const stops = [];
+let store;
+
+before(async () => {
+  if (!skip) store = await cephStore({ after: (stop) => stops.push(stop) }, dir);
+});
+after(() => {
+  stops.forEach((stop) => stop());
+  fs.rmSync(dir, { recursive: true, force: true });
+});
+
+const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+const env = () => ({ ...process.env, ...store.environment });
+const push = (t, archive, url, more = {}) =>
+  json(t, ["push", archive, url, "--json"], { env: env(), ...more });
+const refused = async (t, archive, url, status = 4) =>
+  (await tapedeck(t, ["push", archive, url], { env: env(), status })).stderr;
+
+/** Adds a session with trades to an archive: a segment. */
+const record = (t, archive, day) =>
+  importLines(
+    t,
+    [
+      { t: "header", format: 2, exchange: "TEST" },
+      {
+        t: "connect",
+        conn: "A",
+        ts: AT_S + day * 86400,
+        addr: "wss://stream.bybit.com/v5/public/linear",
+      },
+      ...Array.from({ length: 200 }, (_, i) => ({
+        t: "recv",
+        conn: "A",
+        ts: AT_S + day * 86400 + i / 10,
+        data: JSON.stringify({
+          topic: "publicTrade.BTCUSDT",
+          type: "snapshot",
+          ts: (AT_S + day * 86400) * 1000 + i * 100,
+          data: [
+            {
+              T: (AT_S + day * 86400) * 1000 + i * 100,
+              s: "BTCUSDT",
+              S: "Buy",
+              v: "1",
+              p: String(100 + i),
+              L: "PlusTick",
+              i: `${day}-${i}`,
+              BT: false,
+            },
+          ],
+        }),
+      })),
+    ],
+    { archive, format: "cryptofeed", family: "v5-linear" }
+  );
+
+const get = async (bucket, key) => {
+  const reply = await store.request("GET", `/${bucket}/${key}`);
+  assert.equal(reply.status, 200, key);
+  return Buffer.from(await reply.arrayBuffer());
+};
+
+/** The keys of a bucket below a prefix. */
+async function keys(bucket, prefix) {
+  const reply = await store.request("GET", `/${bucket}`, {
+    query: { "list-type": "2", prefix, "max-keys": "1000" },
+  });
+  const text = await reply.text();
+  assert.match(text, /<IsTruncated>false/);
+  return [...text.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key.slice(prefix.length));
+}
+
+const manifest = async (bucket, prefix, number) =>
+  JSON.parse(await get(bucket, `${prefix}manifests/${String(number).padStart(10, "0")}.json`));
+
+/** Compares what a manifest lists with the archive's files, by the objects' bytes. */
+async function assertPushed(archive, bucket, prefix, number) {
+  const { version, files } = await manifest(bucket, prefix, number);
+  assert.equal(version, 1);
+  assert.deepEqual(
+    files.map((file) => file.path),
+    [...segments(archive), "journal.mcap.open"]
+  );
+  for (const file of files) {
+    const parts = await Promise.all(
+      file.parts.map(async (part) => {
+        const bytes = await get(bucket, `${prefix}objects/${part.sha256}`);
+        assert.deepEqual([sha256(bytes), bytes.length], [part.sha256, part.bytes]);
+        return bytes;
+      })
+    );
+    assert.ok(
+      Buffer.concat(parts).equals(fs.readFileSync(path.join(archive, file.path))),
+      file.path
+    );
+  }
+}
+
+test(
+  "push copies segments and the journal, once, and what is new the next time",
+  { skip },
+  async (t) => {
+    const bucket = await store.makeBucket("new");
+    const archive = path.join(temporary(t), "tape");
+    await record(t, archive, 0);
+    await record(t, archive, 1);
+    const first = await push(t, archive, "s3://new/desk/a");
+    assert.deepEqual(
+      [first.manifest, first.is_new, first.segments, first.segments_sent, first.segments_open],
+      [1, true, 2, 2, 0]
+    );
+    await assertPushed(archive, bucket, "desk/a/", 1);
+    const same = await push(t, archive, "s3://new/desk/a");
+    assert.deepEqual([same.manifest, same.is_new, same.bytes_sent], [1, false, 0]);
+    assert.deepEqual(await keys(bucket, "desk/a/manifests/"), ["0000000001.json"]);
+    await record(t, archive, 2);
+    const second = await push(t, archive, "s3://new/desk/a");
+    assert.deepEqual([second.manifest, second.segments, second.segments_sent], [2, 3, 1]);
+    await assertPushed(archive, bucket, "desk/a/", 2);
+    await tapedeck(t, ["pack", "-q", archive, "--older", "0s"]);
+    const packed = await push(t, archive, "s3://new/desk/a");
+    assert.deepEqual([packed.manifest, packed.segments, packed.segments_sent], [3, 3, 3]);
+    await assertPushed(archive, bucket, "desk/a/", 3);
+  }
+);
+
+test("a prefix belongs to one archive", { skip }, async (t) => {
+  await store.makeBucket("one");
+  const archive = path.join(temporary(t), "tape"),
+    other = path.join(temporary(t), "tape"),
+    older = path.join(temporary(t), "tape");
+  await record(t, archive, 0);
+  fs.cpSync(archive, older, { recursive: true });
+  await record(t, archive, 1);
+  await record(t, other, 0);
+  await push(t, archive, "s3://one/x");
+  for (const wrong of [other, older])
+    assert.match(await refused(t, wrong, "s3://one/x", 2), /the store has another archive there/);
+  await assertPushed(archive, "one", "x/", 1);
+});
+
+test("errors name the remedy, and no secret", { skip }, async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  await record(t, archive, 0);
+  assert.match(await refused(t, archive, "s3://absent/x"), /NoSuchBucket[^]*hint: make the bucket/);
+  const wrong = { ...env(), AWS_SECRET_ACCESS_KEY: "not-the-secret" };
+  const { stderr } = await tapedeck(t, ["push", archive, "s3://absent/x"], {
+    env: wrong,
+    status: 4,
+  });
+  assert.match(stderr, /SignatureDoesNotMatch[^]*hint: check AWS_SECRET_ACCESS_KEY/);
+  assert.ok(!stderr.includes("not-the-secret") && !stderr.includes("testsecret"));
+  assert.match(await refused(t, archive, "tape/x", 2), /does not begin with s3:\/\//);
+});
+
+test("a push that was killed is completed by the next one", { skip }, async (t) => {
+  const bucket = await store.makeBucket("killed");
+  const archive = path.join(temporary(t), "tape");
+  for (let day = 0; day < 12; day++) await record(t, archive, day);
+  // Each is killed once it has made another object.
+  let made = 0;
+  for (let kills = 0; kills < 5; kills++) {
+    const program = new Program(t, "tapedeck", ["push", archive, "s3://killed/k"], { env: env() });
+    for (;;) {
+      const now = (await keys(bucket, "k/objects/")).length;
+      if (now > made || program.child.exitCode !== null) {
+        made = now;
+        break;
+      }
+    }
+    await program.kill("SIGKILL");
+  }
+  const report = await push(t, archive, "s3://killed/k");
+  await assertPushed(archive, bucket, "k/", report.manifest);
+  const objects = await keys(bucket, "k/objects/");
+  for (const key of objects) assert.equal(sha256(await get(bucket, `k/objects/${key}`)), key);
+});
+
+test(
+  "of two pushes at once each ends with the whole archive in the store, or says that it was late",
+  { skip },
+  async (t) => {
+    const bucket = await store.makeBucket("race");
+    const archive = path.join(temporary(t), "tape");
+    for (let day = 0; day < 4; day++) await record(t, archive, day);
+    const runs = await Promise.all(
+      [0, 1, 2].map(() =>
+        tapedeck(t, ["push", archive, "s3://race/r"], { env: env(), status: null })
+      )
+    );
+    assert.ok(runs.some(({ code }) => code === 0));
+    for (const { code, stderr } of runs)
+      if (code !== 0) assert.match(stderr, /another push made manifests/);
+    assert.deepEqual(await keys(bucket, "r/manifests/"), ["0000000001.json"]);
+    await assertPushed(archive, bucket, "r/", 1);
+  }
+);
