@@ -47,6 +47,18 @@ const ELSEWHERE = [
   "MANIFEST.DATE.json not_clean[].feed",
   "MANIFEST.DATE.json not_clean[].symbol",
   "MANIFEST.DATE.json not_clean[].reasons",
+  ...[
+    "archive",
+    "store",
+    "manifest",
+    "is_new",
+    "segments_sent",
+    "bytes_sent",
+    "segments",
+    "bytes",
+  ].map((member) => `push ${member}`), // operate/push.test.mjs
+  "push segments_open",
+  "push requests",
   ...["feed", "topic", "symbol", "state", "speaks", "from_ns", "to_ns", "proven", "overdue"].map(
     (member) => `days silent[].${member}`
   ), // operate/silent_topics.test.mjs
