@@ -384,7 +384,7 @@ E2E_threads = export/csv_and_jsonl export/hftbacktest export/parquet_rows hostil
               regress/baselines regress/drift regress/user_decoders replay/status_line serve/http_control \
               serve/late_subscriber_snapshots serve/recorded_session_repeats serve/terminal_keys tap/relayed_unchanged view/hostile_requests
 UNIT_threads = $(filter $(addprefix $(B)/tests/,base/test_ring base/test_workers base/cli/test_line_writer export/% format/test_segment_reader \
-               fuzz/corpus_archive replay/play/% recorder/% regress/% tape/% wire/%),$(TEST_BINS))
+               fuzz/corpus_archive remote/% replay/play/% recorder/% regress/% tape/% wire/%),$(TEST_BINS))
 threads-build: $(UNIT_threads) $(WRAPPED_BINS) $(CONFORMANCE_BINS)
 check-tsan:
 	$(SUBMAKE) -j$(JOBS) VARIANT=tsan all threads-build

@@ -122,6 +122,7 @@ static td_result read_address(s3_config *out, td_err *err)
         td_err_hint(err, "set it to a name such as eu-central-1");
         return TD_E_INVALID;
     }
+    out->ca_file = td_strdup(first_set("AWS_CA_BUNDLE", "SSL_CERT_FILE"));
     const char *endpoint = first_set("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
     if (endpoint != NULL)
         return read_endpoint(endpoint, out, err);
@@ -274,6 +275,7 @@ void s3_config_fini(s3_config *config)
     td_free(config->host);
     td_free(config->bucket_path);
     td_free(config->region);
+    td_free(config->ca_file);
     td_free(config->key_id);
     free_secret(config->secret);
     free_secret(config->token);

@@ -16,6 +16,7 @@ typedef struct s3_config {
     char *
         bucket_path; /* path of the bucket, encoded, without a '/' at its end; "": the host is it */
     char *region;
+    char *ca_file; /* certificates of authorities; NULL: the system's */
     char *key_id;
     char *secret;
     char *token; /* NULL: none */

@@ -83,6 +83,7 @@ typedef struct s3_call {
     char region[FIELD_BYTES];
     char etag[FIELD_BYTES];
     s3_error error;
+    char transport[CURL_ERROR_SIZE]; /* libcurl's reason */
 } s3_call;
 
 /* ---- opening ---- */
@@ -160,14 +161,13 @@ static CURL *acquire_handle(s3_store *store)
  * connection on which a part of a request was not sent. */
 static void release_handle(s3_store *store, CURL *handle, int is_sound)
 {
+    curl_easy_reset(handle); /* before another thread may use it */
     pthread_mutex_lock(&store->lock);
     const int is_kept = is_sound && store->idle_count < IDLE_MAX;
     if (is_kept)
         store->idle[store->idle_count++] = handle;
     pthread_mutex_unlock(&store->lock);
-    if (is_kept)
-        curl_easy_reset(handle);
-    else
+    if (!is_kept)
         curl_easy_cleanup(handle);
 }
 
@@ -343,6 +343,7 @@ static void set_options(s3_call *call, struct curl_slist *headers)
     CURL *handle = call->handle;
     const uint64_t bytes = call->content != NULL ? call->content->bytes : call->into_size;
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, call->transport);
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle, CURLOPT_PATH_AS_IS, 1L); /* "." in a key is signed as it is */
     curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -355,6 +356,8 @@ static void set_options(s3_call *call, struct curl_slist *headers)
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(handle, CURLOPT_HEADERDATA, call);
+    if (call->store->config.ca_file != NULL)
+        curl_easy_setopt(handle, CURLOPT_CAINFO, call->store->config.ca_file);
     if (call->content == NULL)
         return;
     curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
@@ -486,17 +489,23 @@ static try_end explain_transport(s3_call *call, CURLcode code, td_err *err)
         (void)td_err_set(err, TD_E_IO, "the store's reply is longer than asked for");
         return TRY_PASSING;
     }
-    /* Not libcurl's own text, which may have the password of a proxy. */
+    /* libcurl's reason may have the password of a proxy, except for certificates. */
+    const int is_untrusted =
+        code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
     curl_easy_getinfo(call->handle, CURLINFO_OS_ERRNO, &number);
     if (code == CURLE_COULDNT_CONNECT && number != 0)
         (void)td_err_set_os(err, (int)number, "no connection to %s", endpoint);
     else
-        (void)td_err_set(err, TD_E_IO, "no reply from %s: %s", endpoint, curl_easy_strerror(code));
+        (void)td_err_set(err, TD_E_IO, "no reply from %s: %s", endpoint,
+                         is_untrusted && call->transport[0] != '\0' ? call->transport
+                                                                    : curl_easy_strerror(code));
     if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT)
         td_err_hint(err, "check AWS_ENDPOINT_URL or AWS_REGION, and the network");
-    if (code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_CACERT_BADFILE)
+    if (!is_untrusted)
         return TRY_PASSING;
-    td_err_hint(err, "install the certificate of the authority that signed the store's");
+    td_err_hint(err,
+                "set AWS_CA_BUNDLE to a file with the certificate of the authority that signed "
+                "the store's");
     return TRY_FINAL;
 }
 

@@ -38,6 +38,7 @@ typedef struct reply {
 typedef struct scripted_store {
     int listener;
     pthread_t thread;
+    pthread_mutex_t lock; /* of what follows */
     const reply *replies; /* the last one that has a body repeats */
     unsigned request_count;
     char head[HEAD_BYTES]; /* of the latest request, with its body */
@@ -45,26 +46,30 @@ typedef struct scripted_store {
 
 static void serve(scripted_store *store, int peer)
 {
+    char head[HEAD_BYTES];
     size_t size = 0;
     size_t whole = SIZE_MAX;
     while (size < whole) {
-        ssize_t got = read(peer, store->head + size, HEAD_BYTES - 1 - size);
+        ssize_t got = read(peer, head + size, HEAD_BYTES - 1 - size);
         if (got <= 0)
             return;
         size += (size_t)got;
-        store->head[size] = '\0';
-        const char *end = strstr(store->head, "\r\n\r\n");
-        const char *length = strcasestr(store->head, "\r\ncontent-length: ");
+        head[size] = '\0';
+        const char *end = strstr(head, "\r\n\r\n");
+        const char *length = strcasestr(head, "\r\ncontent-length: ");
         if (end != NULL)
-            whole = (size_t)(end + 4 - store->head) +
-                    (length == NULL ? 0 : strtoul(length + 18, NULL, 10));
+            whole =
+                (size_t)(end + 4 - head) + (length == NULL ? 0 : strtoul(length + 18, NULL, 10));
     }
+    pthread_mutex_lock(&store->lock);
+    memcpy(store->head, head, size + 1);
     const reply *replies = store->replies;
     unsigned last = 0;
     while (last < store->request_count && last + 1 < REPLIES_MAX && replies[last + 1].body != NULL)
         last++;
     store->request_count++;
     const reply *answer = &replies[last];
+    pthread_mutex_unlock(&store->lock);
     if (answer->head == NULL)
         return;
     char *text = NULL;
@@ -94,6 +99,7 @@ static void start_store(scripted_store *store)
                                   .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof address;
     char url[64];
+    pthread_mutex_init(&store->lock, NULL);
     store->listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(store->listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(store->listener, 16), 0);
@@ -510,8 +516,10 @@ static void test_replies(void **state)
         s3_store *store = NULL;
         const s3_options options = {.url = "s3://bucket/p/", .clock = &clock};
         assert_int_equal(s3_store_open(&options, &store, &err), TD_OK);
+        pthread_mutex_lock(&peer.lock);
         peer.replies = ROWS[i].replies;
         peer.request_count = 0;
+        pthread_mutex_unlock(&peer.lock);
         char out[KEYS_BYTES];
         td_result rc = request(store, ROWS[i].verb, out, &err);
         const s3_traffic traffic = s3_store_traffic(store);
@@ -519,6 +527,7 @@ static void test_replies(void **state)
         if (rc != ROWS[i].want)
             print_message("%s\n", err.text);
         assert_int_equal(rc, ROWS[i].want);
+        pthread_mutex_lock(&peer.lock);
         assert_int_equal(peer.request_count, ROWS[i].requests);
         assert_int_equal(traffic.requests, ROWS[i].requests);
         if (rc == TD_OK)
@@ -530,6 +539,7 @@ static void test_replies(void **state)
         assert_null(strcasestr(peer.head, "\r\nexpect"));
         if (ROWS[i].request != NULL && strstr(peer.head, ROWS[i].request) == NULL)
             assert_string_equal(peer.head, ROWS[i].request);
+        pthread_mutex_unlock(&peer.lock);
         assert_null(strstr(err.text, SECRET));
         assert_null(strstr(err.text, TOKEN));
     }
@@ -561,6 +571,42 @@ static void test_content(void **state)
     content.bytes = 0;
     assert_int_equal(s3_store_make(store, "", &content, &was_there, &err), TD_E_INVALID);
     assert_int_equal(s3_store_traffic(store).requests, 2);
+    s3_store_close(store);
+    stop_store(&peer);
+}
+
+enum { THREADS = 4, READS = 50 };
+
+static void *read_often(void *user)
+{
+    s3_store *store = user;
+    for (unsigned i = 0; i < READS; i++) {
+        char out[KEYS_BYTES];
+        td_err err;
+        assert_int_equal(request(store, READ, out, &err), TD_OK);
+        assert_string_equal(out, "defgh");
+    }
+    return NULL;
+}
+
+/* Threads take over each other's handles. */
+static void test_threads(void **state)
+{
+    (void)state;
+    static const reply REPLIES[REPLIES_MAX] = {{RANGE("3-7/9"), "defgh", 0}};
+    scripted_store peer = {.replies = REPLIES};
+    start_store(&peer);
+    s3_store *store = NULL;
+    pthread_t threads[THREADS];
+    const s3_options options = {.url = "s3://bucket"};
+    assert_int_equal(s3_store_open(&options, &store, NULL), TD_OK);
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_often, store), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    const s3_traffic traffic = s3_store_traffic(store);
+    assert_int_equal(traffic.requests, THREADS * READS);
+    assert_int_equal(traffic.received_bytes, THREADS * READS * 5);
     s3_store_close(store);
     stop_store(&peer);
 }
@@ -670,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_config),
         cmocka_unit_test(test_replies),
         cmocka_unit_test(test_content),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
