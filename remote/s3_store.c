@@ -32,7 +32,6 @@ enum {
     QUERY_BYTES = 64 << 10,  /* of an encoded query: S3_TOKEN_BYTES, and two keys */
     HEADER_BYTES = 64 << 10, /* of a header that is sent */
     EXPECT_BYTES = 1 << 20,  /* content that is sent at once */
-    PAGE_KEYS = 1000,        /* the most that stores give */
     EMPTY_PAGES_MAX = 100,   /* pages without a key that follow each other */
     FIELD_BYTES = 128,       /* of a header that is read */
     HEADERS_MAX = 6,
@@ -227,23 +226,27 @@ static size_t on_body(char *data, size_t size, size_t count_of, void *user)
 static size_t on_header(char *data, size_t size, size_t count_of, void *user)
 {
     s3_call *call = user;
-    td_bytes line = td_bytes_of(data, size * count_of);
-    while (line.size > 0 && (line.data[line.size - 1] == '\n' || line.data[line.size - 1] == '\r'))
-        line.size--;
+    td_bytes value = td_bytes_of(data, size * count_of);
+    td_bytes name = td_bytes_of(NULL, 0);
+    (void)td_bytes_next(&value, ':', &name); /* other lines have no value */
+    while (value.size > 0 && value.data[value.size - 1] <= ' ')
+        value.size--;
+    while (value.size > 0 && value.data[0] == ' ')
+        value = td_bytes_of(value.data + 1, value.size - 1);
     const struct {
         const char *name;
         char *value;
     } fields[] = {
-        {"content-range: ", call->content_range},
-        {"x-amz-bucket-region: ", call->region},
-        {"etag: ", call->etag},
+        {"content-range", call->content_range},
+        {"x-amz-bucket-region", call->region},
+        {"etag", call->etag},
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        const size_t name = strlen(fields[i].name);
-        if (line.size <= name || strncasecmp((const char *)line.data, fields[i].name, name) != 0)
+        if (value.size == 0 || name.size != strlen(fields[i].name) ||
+            strncasecmp((const char *)name.data, fields[i].name, name.size) != 0)
             continue;
-        const size_t most = line.size - name < FIELD_BYTES ? line.size - name : FIELD_BYTES - 1;
-        memcpy(fields[i].value, line.data + name, most);
+        const size_t most = value.size < FIELD_BYTES ? value.size : FIELD_BYTES - 1;
+        memcpy(fields[i].value, value.data, most);
         fields[i].value[most] = '\0';
     }
     return size * count_of;
@@ -408,22 +411,16 @@ static const struct {
     {"SignatureDoesNotMatch", TD_E_IO, TRY_FINAL,
      "check AWS_SECRET_ACCESS_KEY, or the profile, and AWS_REGION"},
     {"ExpiredToken", TD_E_IO, TRY_FINAL, "get new temporary credentials"},
-    {"InvalidToken", TD_E_IO, TRY_FINAL,
-     "set AWS_SESSION_TOKEN to the token of these credentials; unset it for lasting ones"},
     {"RequestTimeTooSkewed", TD_E_IO, TRY_FINAL,
      "set this machine's clock: the store accepts a difference of 15 minutes"},
     {"QuotaExceeded", TD_E_NOSPACE, TRY_FINAL, "raise the store's quota, or remove objects"},
     {"XMinioStorageFull", TD_E_NOSPACE, TRY_FINAL, "the store's disks are full"},
-    {"XMinioAdminBucketQuotaExceeded", TD_E_NOSPACE, TRY_FINAL,
-     "raise the bucket's quota, or remove objects"},
-    {"EntityTooLarge", TD_E_LIMIT, TRY_FINAL, NULL},
     {"NotImplemented", TD_E_UNSUPPORTED, TRY_FINAL,
      "use a store that has conditional writes (If-None-Match) and ListObjectsV2"},
     {"XAmzContentSHA256Mismatch", TD_E_IO, TRY_PASSING,
      "the content changed while it was sent, or was damaged on its way"},
     {"RequestTimeout", TD_E_IO, TRY_PASSING, NULL},
     {"ConditionalRequestConflict", TD_E_IO, TRY_PASSING, NULL},
-    {"OperationAborted", TD_E_IO, TRY_PASSING, NULL},
 };
 
 static try_end end_of_status(long status)
@@ -720,7 +717,6 @@ td_result s3_store_list(s3_store *store, const char *begin, const char *after, s
     const char *prefix = store->config.prefix;
     s3_lister lister = {.prefix = prefix, .begin = begin, .fn = fn, .user = user};
     char from[S3_KEY_BYTES * 2];
-    char keys[8];
     s3_call call;
     td_result rc = begin_call(&call, store, "GET", *begin == '\0' ? "/" : begin, err);
     if (rc == TD_OK && strlen(prefix) + strlen(after) > S3_KEY_BYTES)
@@ -729,14 +725,12 @@ td_result s3_store_list(s3_store *store, const char *begin, const char *after, s
         return rc;
     (void)snprintf(from, sizeof from, "%s%s", prefix, begin);
     (void)snprintf(lister.last, sizeof lister.last, "%s%s", *after == '\0' ? "" : prefix, after);
-    (void)snprintf(keys, sizeof keys, "%d", PAGE_KEYS);
     call.key[0] = '\0'; /* the bucket */
     s3_page *page = td_alloc_zero(1, sizeof *page);
     unsigned empty_pages = 0;
     do {
         call.param_count = 0;
         call.params[call.param_count++] = (s3_pair){"list-type", "2"};
-        call.params[call.param_count++] = (s3_pair){"max-keys", keys};
         call.params[call.param_count++] = (s3_pair){"prefix", from};
         if (page->is_truncated)
             call.params[call.param_count++] = (s3_pair){"continuation-token", page->token};

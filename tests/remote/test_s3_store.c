@@ -162,7 +162,7 @@ static td_result add_key(void *user, const char *key, uint64_t bytes, td_err *er
 #define OBJECT(key)                                                                                \
     "<Contents><Key>" key "</Key><ETag>&quot;0&quot;</ETag><Size>7</Size></Contents>"
 #define RANGE(text) "206 Partial Content\r\nContent-Range: bytes " text
-#define MADE        "200 OK\r\nETag: \"0\""
+#define MADE        "200 OK\r\nETag:\"0\""
 #define BUSY                                                                                       \
     {                                                                                              \
         "503 Slow Down", XML("SlowDown", "Reduce your request rate"), 0                            \
@@ -389,7 +389,7 @@ static const struct {
      1,
      "",
      NULL,
-     "GET /s3/bucket?list-type=2&max-keys=1000&prefix=p%2F&start-after=p%2Fa HTTP"},
+     "GET /s3/bucket?list-type=2&prefix=p%2F&start-after=p%2Fa HTTP"},
     {"two pages",
      LIST,
      {{"200 OK", PAGE(MORE OBJECT("p/b&amp;1") OBJECT("p/c&#x3d;")), 0},
@@ -398,7 +398,7 @@ static const struct {
      2,
      "b&1=7 c==7 d/e=7 ",
      NULL,
-     "?continuation-token=t%2F2&list-type=2&max-keys=1000&prefix=p%2F HTTP"},
+     "?continuation-token=t%2F2&list-type=2&prefix=p%2F HTTP"},
     {"a list that ends early",
      LIST,
      {{"200 OK", "<ListBucketResult>" LAST OBJECT("p/b"), 0},
@@ -623,6 +623,8 @@ static const char *const VARIABLES[] = {
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
     "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CA_BUNDLE",
+    "SSL_CERT_FILE",
 };
 
 static const char PROFILES[] = "# comment\n[default]\naws_access_key_id = AKID\n"
@@ -645,6 +647,8 @@ static const struct {
      "http://[::1]:9000|/bucket|a=1/b c/ |ID|-"},
     {"s3://bucket", KEYS "AWS_ENDPOINT_URL_S3=https://x/s3 AWS_ENDPOINT_URL=https://y",
      "https://x|/s3/bucket| |ID|-"},
+    {"s3://bucket", KEYS "SSL_CERT_FILE=/ca AWS_CA_BUNDLE=/aws",
+     "https://bucket.s3.us-east-1.amazonaws.com|| |ID|-/aws"},
     {"s3://bucket", "", "https://bucket.s3.us-east-1.amazonaws.com|| |AKID|-"},
     {"s3://bucket", "AWS_PROFILE=other",
      "https://bucket.s3.us-east-1.amazonaws.com|| |OTHER|" TOKEN},
@@ -694,8 +698,9 @@ static void test_config(void **state)
         td_err_clear(&err);
         if (s3_config_read(CONFIGS[i].url, &config, &err) == TD_OK) {
             char text[256];
-            snprintf(text, sizeof text, "%s|%s|%s |%s|%s", config.endpoint, config.bucket_path,
-                     config.prefix, config.key_id, config.token == NULL ? "-" : config.token);
+            snprintf(text, sizeof text, "%s|%s|%s |%s|%s%s", config.endpoint, config.bucket_path,
+                     config.prefix, config.key_id, config.token == NULL ? "-" : config.token,
+                     config.ca_file == NULL ? "" : config.ca_file);
             assert_string_equal(text, CONFIGS[i].want);
         } else {
             assert_int_equal(err.code, TD_E_INVALID);
