@@ -96,9 +96,8 @@ LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LINKER) $(LDFLAGS)
 LIBS_core := -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
 LIBS_wire := -lssl -lcrypto
 LIBS_cli := -lyaml
-# The page's server, and requests to stores. Only programs that have them need the libraries.
+# The page's server. Only programs that have it need the library. (libcurl is loaded when it is used.)
 LIBS_view := -Wl,--push-state,--as-needed -lwebsockets -Wl,--pop-state
-LIBS_remote := -Wl,--push-state,--as-needed -lcurl -Wl,--pop-state
 # Decoders of users (dlopen); a library of its own before glibc 2.34.
 LIBS_replay := -ldl
 
@@ -112,7 +111,7 @@ LIB_programs := $(B)/libprograms.a
 LIB_testing := $(B)/libtesting.a
 LIBS_own := $(LIB_programs) $(LIB_core)
 # The dynamic linker looks for each name in every library before the name's own: those with the most names are first.
-LIBS := -lcrypto -lstdc++ -lsqlite3 $(LIBS_view) $(LIBS_remote) $(LIBS_wire) $(LIBS_cli) $(LIBS_replay) $(LIBS_core)
+LIBS := -lcrypto -lstdc++ -lsqlite3 $(LIBS_view) $(LIBS_wire) $(LIBS_cli) $(LIBS_replay) $(LIBS_core)
 
 BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <curl/curl.h>
-
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
@@ -17,6 +15,7 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/time_text.h"
+#include "remote/curl_library.h"
 #include "remote/s3_reply.h"
 #include "remote/s3_sign.h"
 
@@ -50,6 +49,7 @@ struct s3_store {
     s3_config config;
     const td_log *log;
     td_clock clock;
+    curl_library curl;
     pthread_mutex_t lock; /* of what follows */
     td_random random;
     size_t idle_count;
@@ -87,16 +87,6 @@ typedef struct s3_call {
 
 /* ---- opening ---- */
 
-/* libcurl's start is not safe with threads in all versions. The program's only use of libcurl is
- * here, so that this control is the process's own. */
-static pthread_once_t curl_started = PTHREAD_ONCE_INIT;
-
-static void start_curl(void)
-{
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        td_out_of_memory(0);
-}
-
 td_result s3_store_open(const s3_options *options, s3_store **out, td_err *err)
 {
     *out = NULL;
@@ -105,11 +95,12 @@ td_result s3_store_open(const s3_options *options, s3_store **out, td_err *err)
     store->clock = options->clock == NULL ? clock_real() : *options->clock;
     pthread_mutex_init(&store->lock, NULL);
     td_result rc = s3_config_read(options->url, &store->config, err);
+    if (rc == TD_OK)
+        rc = curl_library_load(&store->curl, err);
     if (rc != TD_OK) {
         s3_store_close(store);
         return rc;
     }
-    pthread_once(&curl_started, start_curl);
     uint64_t seed = 0;
     td_random_system(&seed, sizeof seed);
     td_random_init(&store->random, seed);
@@ -122,7 +113,7 @@ void s3_store_close(s3_store *store)
     if (store == NULL)
         return;
     for (size_t i = 0; i < store->idle_count; i++)
-        curl_easy_cleanup(store->idle[i]);
+        store->curl.easy_cleanup(store->idle[i]);
     pthread_mutex_destroy(&store->lock);
     s3_config_fini(&store->config);
     td_free(store);
@@ -150,7 +141,7 @@ static CURL *acquire_handle(s3_store *store)
     CURL *handle = store->idle_count == 0 ? NULL : store->idle[--store->idle_count];
     pthread_mutex_unlock(&store->lock);
     if (handle == NULL)
-        handle = curl_easy_init();
+        handle = store->curl.easy_init();
     if (handle == NULL)
         td_out_of_memory(0);
     return handle;
@@ -160,14 +151,14 @@ static CURL *acquire_handle(s3_store *store)
  * connection on which a part of a request was not sent. */
 static void release_handle(s3_store *store, CURL *handle, int is_sound)
 {
-    curl_easy_reset(handle); /* before another thread may use it */
+    store->curl.easy_reset(handle); /* before another thread may use it */
     pthread_mutex_lock(&store->lock);
     const int is_kept = is_sound && store->idle_count < IDLE_MAX;
     if (is_kept)
         store->idle[store->idle_count++] = handle;
     pthread_mutex_unlock(&store->lock);
     if (!is_kept)
-        curl_easy_cleanup(handle);
+        store->curl.easy_cleanup(handle);
 }
 
 /* ---- one try ---- */
@@ -209,7 +200,7 @@ static size_t on_body(char *data, size_t size, size_t count_of, void *user)
     s3_call *call = user;
     const size_t bytes = size * count_of;
     long status = 0;
-    curl_easy_getinfo(call->handle, CURLINFO_RESPONSE_CODE, &status);
+    call->store->curl.easy_getinfo(call->handle, CURLINFO_RESPONSE_CODE, &status);
     if (status == 206 && call->into != NULL) {
         call->is_too_long = bytes > call->into_size - call->got;
         if (call->is_too_long)
@@ -252,7 +243,8 @@ static size_t on_header(char *data, size_t size, size_t count_of, void *user)
     return size * count_of;
 }
 
-static void add_header(struct curl_slist **list, const char *name, td_bytes value)
+static void add_header(const curl_library *curl, struct curl_slist **list, const char *name,
+                       td_bytes value)
 {
     td_buf line;
     td_buf_init(&line, HEADER_BYTES);
@@ -260,7 +252,7 @@ static void add_header(struct curl_slist **list, const char *name, td_bytes valu
     td_buf_add(&line, ": ", 2);
     td_buf_add(&line, value.data, value.size);
     td_buf_add(&line, "", 1);
-    struct curl_slist *next = curl_slist_append(*list, (const char *)line.data);
+    struct curl_slist *next = curl->slist_append(*list, (const char *)line.data);
     explicit_bzero(line.data, line.size);
     td_buf_fini(&line);
     if (next == NULL)
@@ -278,7 +270,7 @@ static void set_url(const s3_call *call, td_bytes path, td_bytes query)
     td_buf_add(&url, "?", query.size > 0);
     td_buf_add(&url, query.data, query.size);
     td_buf_add(&url, "", 1);
-    if (curl_easy_setopt(call->handle, CURLOPT_URL, url.data) != CURLE_OK)
+    if (call->store->curl.easy_setopt(call->handle, CURLOPT_URL, url.data) != CURLE_OK)
         td_out_of_memory(0);
     td_buf_fini(&url);
 }
@@ -329,11 +321,11 @@ static struct curl_slist *sign(s3_call *call)
     s3_sign_authorization(&request, config->region, config->key_id, config->secret, &authorization);
     struct curl_slist *list = NULL;
     for (size_t i = 0; i < header_count; i++)
-        add_header(&list, headers[i].name, td_bytes_str(headers[i].value));
-    add_header(&list, "authorization", td_buf_view(&authorization));
+        add_header(&call->store->curl, &list, headers[i].name, td_bytes_str(headers[i].value));
+    add_header(&call->store->curl, &list, "authorization", td_buf_view(&authorization));
     /* Only large contents wait for the store's consent (100 Continue). */
     if (call->content != NULL && call->content->bytes <= EXPECT_BYTES)
-        add_header(&list, "expect", td_bytes_of(NULL, 0));
+        add_header(&call->store->curl, &list, "expect", td_bytes_of(NULL, 0));
     set_url(call, request.path, request.query);
     td_buf_fini(&authorization);
     td_buf_fini(&query);
@@ -344,36 +336,37 @@ static struct curl_slist *sign(s3_call *call)
 static void set_options(s3_call *call, struct curl_slist *headers)
 {
     CURL *handle = call->handle;
+    const curl_library *curl = &call->store->curl;
     const uint64_t bytes = call->content != NULL ? call->content->bytes : call->into_size;
-    curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, call->transport);
-    curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(handle, CURLOPT_PATH_AS_IS, 1L); /* "." in a key is signed as it is */
-    curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-    curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_BYTES_PER_S);
-    curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, (long)SLOW_S);
-    curl_easy_setopt(handle, CURLOPT_TIMEOUT, (long)(TRY_S + bytes / SLOW_BYTES_PER_S));
-    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(handle, CURLOPT_WRITEDATA, call);
-    curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(handle, CURLOPT_HEADERDATA, call);
+    curl->easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+    curl->easy_setopt(handle, CURLOPT_ERRORBUFFER, call->transport);
+    curl->easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+    curl->easy_setopt(handle, CURLOPT_PATH_AS_IS, 1L); /* "." in a key is signed as it is */
+    curl->easy_setopt(handle, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl->easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl->easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
+    curl->easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_BYTES_PER_S);
+    curl->easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, (long)SLOW_S);
+    curl->easy_setopt(handle, CURLOPT_TIMEOUT, (long)(TRY_S + bytes / SLOW_BYTES_PER_S));
+    curl->easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
+    curl->easy_setopt(handle, CURLOPT_WRITEDATA, call);
+    curl->easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
+    curl->easy_setopt(handle, CURLOPT_HEADERDATA, call);
     if (call->store->config.ca_file != NULL)
-        curl_easy_setopt(handle, CURLOPT_CAINFO, call->store->config.ca_file);
+        curl->easy_setopt(handle, CURLOPT_CAINFO, call->store->config.ca_file);
     if (call->content == NULL)
         return;
-    curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, (curl_off_t)bytes);
-    curl_easy_setopt(handle, CURLOPT_READFUNCTION, on_source);
-    curl_easy_setopt(handle, CURLOPT_READDATA, call);
-    curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, on_seek);
-    curl_easy_setopt(handle, CURLOPT_SEEKDATA, call);
+    curl->easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+    curl->easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, (curl_off_t)bytes);
+    curl->easy_setopt(handle, CURLOPT_READFUNCTION, on_source);
+    curl->easy_setopt(handle, CURLOPT_READDATA, call);
+    curl->easy_setopt(handle, CURLOPT_SEEKFUNCTION, on_seek);
+    curl->easy_setopt(handle, CURLOPT_SEEKDATA, call);
 }
 
 /* Send. Writes of OpenSSL to a closed socket raise SIGPIPE (libcurl before 7.87), which would end
  * the program: it is blocked in this thread, and one that arrived is removed. */
-static CURLcode send_request(CURL *handle)
+static CURLcode send_request(const s3_call *call)
 {
     sigset_t pipe_only;
     sigset_t before;
@@ -382,7 +375,7 @@ static CURLcode send_request(CURL *handle)
     sigaddset(&pipe_only, SIGPIPE);
     sigpending(&pending);
     pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    CURLcode code = curl_easy_perform(handle);
+    CURLcode code = call->store->curl.easy_perform(call->handle);
     const struct timespec now = {0, 0};
     if (!sigismember(&pending, SIGPIPE))
         while (sigtimedwait(&pipe_only, NULL, &now) == SIGPIPE)
@@ -489,13 +482,14 @@ static try_end explain_transport(s3_call *call, CURLcode code, td_err *err)
     /* libcurl's reason may have the password of a proxy, except for certificates. */
     const int is_untrusted =
         code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
-    curl_easy_getinfo(call->handle, CURLINFO_OS_ERRNO, &number);
+    call->store->curl.easy_getinfo(call->handle, CURLINFO_OS_ERRNO, &number);
     if (code == CURLE_COULDNT_CONNECT && number != 0)
         (void)td_err_set_os(err, (int)number, "no connection to %s", endpoint);
     else
         (void)td_err_set(err, TD_E_IO, "no reply from %s: %s", endpoint,
-                         is_untrusted && call->transport[0] != '\0' ? call->transport
-                                                                    : curl_easy_strerror(code));
+                         is_untrusted && call->transport[0] != '\0'
+                             ? call->transport
+                             : call->store->curl.easy_strerror(code));
     if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT)
         td_err_hint(err, "check AWS_ENDPOINT_URL or AWS_REGION, and the network");
     if (!is_untrusted)
@@ -574,9 +568,9 @@ static try_end try_once(s3_call *call, td_err *err)
     set_options(call, headers);
     count(&store->requests, 1);
     const uint64_t begin_ns = clock_mono_ns(store->clock);
-    CURLcode code = send_request(call->handle);
+    CURLcode code = send_request(call);
     try_end end = TRY_FINAL;
-    curl_easy_getinfo(call->handle, CURLINFO_RESPONSE_CODE, &call->status);
+    call->store->curl.easy_getinfo(call->handle, CURLINFO_RESPONSE_CODE, &call->status);
     if (code == CURLE_OK)
         end = judge_reply(call, err);
     else
@@ -586,7 +580,7 @@ static try_end try_once(s3_call *call, td_err *err)
                 call->method, call->key, call->status, call->sent, call->got + call->body.size,
                 (clock_mono_ns(store->clock) - begin_ns) / TD_NS_PER_MS);
     release_handle(store, call->handle, code == CURLE_OK && call->status / 100 == 2);
-    curl_slist_free_all(headers);
+    store->curl.slist_free_all(headers);
     return end;
 }
 
