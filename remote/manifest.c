@@ -244,6 +244,20 @@ static td_result check_made(s3_store *store, const char *key, const td_buf *text
     return rc;
 }
 
+/* Check, once for a prefix, that the store does not replace an object that exists: it would let one
+ * of two pushes replace the other one's manifest. */
+static td_result check_condition(s3_store *store, const char *key, const s3_content *content,
+                                 td_err *err)
+{
+    int was_there = 0;
+    td_result rc = s3_store_make(store, key, content, &was_there, err);
+    if (rc == TD_OK && !was_there) {
+        rc = td_err_set(err, TD_E_UNSUPPORTED, "the store replaces objects that exist");
+        td_err_hint(err, "use a store that has conditional writes (If-None-Match)");
+    }
+    return rc;
+}
+
 td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest, uint64_t number,
                                td_err *err)
 {
@@ -270,6 +284,8 @@ td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest,
         rc = s3_store_make(store, key, &content, &was_there, err);
     if (rc == TD_OK && was_there)
         rc = check_made(store, key, &text, err);
+    else if (rc == TD_OK && number == 1)
+        rc = check_condition(store, key, &content, err);
     td_buf_fini(&text);
     return rc;
 }

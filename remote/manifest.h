@@ -53,7 +53,8 @@ TD_NEVER_NULL manifest_file *remote_manifest_add_file(remote_manifest *manifest,
 /* Add a part at the end of a file. */
 void manifest_file_add_part(manifest_file *file, const manifest_part *part);
 
-/* Make the manifest of these files with this number. TD_E_BUSY: another push made it meanwhile. */
+/* Make the manifest of these files with this number. TD_E_BUSY: another push made it meanwhile.
+ * TD_E_UNSUPPORTED: the store has no conditional writes. */
 TD_MUST_USE td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest,
                                            uint64_t number, td_err *err);
 

@@ -11,7 +11,7 @@
 #include "remote/manifest.h"
 
 enum {
-    PIECE_BYTES = 1 << 20,        /* read at a time */
+    PIECE_BYTES = 8 << 20,        /* read at a time, and by a request */
     JOURNAL_PART_BYTES = 1 << 20, /* a smaller last part is replaced by the next push */
 };
 
@@ -67,7 +67,7 @@ static td_result hash_source(push *p, s3_source *read, void *user, manifest_part
         if (rc == TD_OK)
             td_sha256_update(hash, p->piece, got);
         out->bytes += rc == TD_OK ? got : 0;
-    } while (rc == TD_OK && got > 0);
+    } while (rc == TD_OK && got == sizeof p->piece); /* fewer bytes: the end */
     td_sha256_digest(hash, out->sha256);
     td_sha256_close(hash);
     return rc;

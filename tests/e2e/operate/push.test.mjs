@@ -2,7 +2,9 @@
 // archive's files by SHA-256.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import fs from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { cephStore, withoutCeph } from "../support/ceph.mjs";
@@ -208,3 +210,43 @@ test(
     await assertPushed(archive, bucket, "r/", 1);
   }
 );
+
+/** A store without conditions, signatures and pages: objects by path. */
+async function plainStore(t) {
+  const objects = new Map();
+  const server = http.createServer(async (request, response) => {
+    const url = new URL(request.url, "http://store"),
+      body = Buffer.concat(await request.toArray());
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
+    const found = objects.get(url.pathname);
+    response.setHeader("etag", '"1"');
+    if (request.method === "PUT") objects.set(url.pathname, body);
+    else if (url.searchParams.has("list-type"))
+      return response.end("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>");
+    else if (found === undefined) return response.writeHead(404).end();
+    else {
+      const piece = found.subarray(Number(from), Number(to) + 1),
+        range = `bytes ${from}-${Number(from) + piece.length - 1}/${found.length}`;
+      return response.writeHead(206, { "content-range": range }).end(piece);
+    }
+    response.end();
+  });
+  t.after(() => server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return { objects, url: `http://127.0.0.1:${server.address().port}` };
+}
+
+test("a store that replaces objects is refused", async (t) => {
+  const { objects, url } = await plainStore(t);
+  const archive = path.join(temporary(t), "tape");
+  await record(t, archive, 0);
+  const variables = {
+    ...{ AWS_ENDPOINT_URL: url, AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" },
+  };
+  const { stderr } = await tapedeck(t, ["push", archive, "s3://plain/x"], {
+    env: { ...process.env, ...variables },
+    status: 4,
+  });
+  assert.match(stderr, /the store replaces objects that exist[^]*hint: .*If-None-Match/);
+  assert.equal([...objects.keys()].filter((key) => key.includes("/objects/")).length, 2);
+});
