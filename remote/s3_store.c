@@ -1,5 +1,6 @@
 #include "remote/s3_store.h"
 
+#include <dlfcn.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <curl/curl.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
@@ -15,7 +18,6 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/time_text.h"
-#include "remote/curl_library.h"
 #include "remote/s3_reply.h"
 #include "remote/s3_sign.h"
 
@@ -40,10 +42,29 @@ enum {
 /* Of a reply that is kept: a page of 1,000 keys with 1,024 bytes, each byte an entity. */
 #define REPLY_BYTES ((size_t)8 << 20)
 
+/* The interface that curl/curl.h declares. */
+#define CURL_LIBRARY "libcurl.so.4"
+
 #define FIRST_WAIT_NS (TD_NS_PER_S / 2)
 
 static const char EMPTY_SHA256[] =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/* libcurl's functions, loaded when a store is first used. Linked, it and the thirty libraries that
+ * it needs would make each start of any program several times as long. Each as in libcurl, without
+ * "curl_". */
+typedef struct curl_library {
+    CURLcode (*global_init)(long flags);
+    CURL *(*easy_init)(void);
+    void (*easy_cleanup)(CURL *handle);
+    void (*easy_reset)(CURL *handle);
+    CURLcode (*easy_setopt)(CURL *handle, CURLoption option, ...);
+    CURLcode (*easy_getinfo)(CURL *handle, CURLINFO info, ...);
+    CURLcode (*easy_perform)(CURL *handle);
+    const char *(*easy_strerror)(CURLcode code);
+    struct curl_slist *(*slist_append)(struct curl_slist *list, const char *text);
+    void (*slist_free_all)(struct curl_slist *list);
+} curl_library;
 
 struct s3_store {
     s3_config config;
@@ -86,6 +107,45 @@ typedef struct s3_call {
 } s3_call;
 
 /* ---- opening ---- */
+
+/* Load and start libcurl, which stays loaded. Any thread: libcurl counts its starts. TD_E_NOTFOUND,
+ * with a hint: it is not installed. */
+static td_result curl_library_load(curl_library *out, td_err *err)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } FUNCTIONS[] = {
+        {"curl_global_init", offsetof(curl_library, global_init)},
+        {"curl_easy_init", offsetof(curl_library, easy_init)},
+        {"curl_easy_cleanup", offsetof(curl_library, easy_cleanup)},
+        {"curl_easy_reset", offsetof(curl_library, easy_reset)},
+        {"curl_easy_setopt", offsetof(curl_library, easy_setopt)},
+        {"curl_easy_getinfo", offsetof(curl_library, easy_getinfo)},
+        {"curl_easy_perform", offsetof(curl_library, easy_perform)},
+        {"curl_easy_strerror", offsetof(curl_library, easy_strerror)},
+        {"curl_slist_append", offsetof(curl_library, slist_append)},
+        {"curl_slist_free_all", offsetof(curl_library, slist_free_all)},
+    };
+    _Static_assert(sizeof FUNCTIONS / sizeof FUNCTIONS[0] * sizeof(void *) == sizeof *out,
+                   "each function has a name");
+    void *library = dlopen(CURL_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    void *function = library;
+    for (size_t i = 0; function != NULL && i < sizeof FUNCTIONS / sizeof FUNCTIONS[0]; i++) {
+        function = dlsym(library, FUNCTIONS[i].name);
+        memcpy((char *)out + FUNCTIONS[i].offset, &function, sizeof function);
+    }
+    if (function == NULL) {
+        const char *why = dlerror();
+        td_result rc = td_err_set(err, TD_E_NOTFOUND, "libcurl cannot be loaded: %s",
+                                  why == NULL ? CURL_LIBRARY : why);
+        td_err_hint(err, "install it: apt-get install libcurl4");
+        return rc;
+    }
+    if (out->global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        td_out_of_memory(0);
+    return TD_OK;
+}
 
 td_result s3_store_open(const s3_options *options, s3_store **out, td_err *err)
 {
