@@ -13,6 +13,7 @@
 
 #define LOCK_FILE     "lock"
 #define MAINTAIN_FILE "maintain.lock"
+#define STORE_SCHEME  "s3://"
 /* Parts of the line in a lock file that names the lock's holder. */
 #define HOLDER_PID     "pid "
 #define HOLDER_SINCE   ", since "
@@ -74,6 +75,11 @@ const char *archive_verb(const archive *a)
     return a->verb;
 }
 
+int archive_is_url(const char *path)
+{
+    return strncmp(path, STORE_SCHEME, strlen(STORE_SCHEME)) == 0;
+}
+
 int archive_is_single_file(const archive *a)
 {
     return a->is_single_file;
@@ -81,7 +87,7 @@ int archive_is_single_file(const archive *a)
 
 const char *archive_catalog_path(const archive *a)
 {
-    return a->is_single_file ? NULL : a->catalog_path;
+    return a->is_single_file || a->catalog_path[0] == '\0' ? NULL : a->catalog_path;
 }
 
 const char *archive_session(const archive *a)
@@ -331,6 +337,13 @@ td_result archive_open(const archive_options *options, const char *path, archive
     if (path[0] == '\0' || strlen(path) >= LIMIT_PATH_BYTES - 64)
         return td_err_set(err, TD_E_INVALID, "archive path of %zu bytes: 1 to %u are allowed",
                           strlen(path), LIMIT_PATH_BYTES - 65);
+    if (archive_is_url(path) && mode != ARCHIVE_READ) {
+        td_result rc = td_err_set(err, TD_E_UNSUPPORTED,
+                                  "%s cannot use '%s': an archive in a store is only read",
+                                  options->verb, path);
+        td_err_hint(err, "give an archive's folder; 'tapedeck push' copies it to the store");
+        return rc;
+    }
     archive *made = td_alloc_zero(1, sizeof *made);
     made->io = options->io;
     made->clock = options->clock;
@@ -341,8 +354,9 @@ td_result archive_open(const archive_options *options, const char *path, archive
     /* "dir/" and "dir" are the same archive; "/" stays. */
     for (size_t length = strlen(path); length > 1 && path[length - 1] == '/';)
         made->path[--length] = '\0';
-    char in_archive[LIMIT_PATH_BYTES]; /* fits: path's length was checked */
-    (void)snprintf(in_archive, sizeof in_archive, "%s/catalog.sqlite", made->path);
+    char in_archive[LIMIT_PATH_BYTES] = ""; /* fits: path's length was checked */
+    if (!archive_is_url(path))
+        (void)snprintf(in_archive, sizeof in_archive, "%s/catalog.sqlite", made->path);
     made->catalog_path =
         td_strdup(options->catalog_path != NULL ? options->catalog_path : in_archive);
     td_result rc = open_by_mode(made, options->session, err);
@@ -351,7 +365,7 @@ td_result archive_open(const archive_options *options, const char *path, archive
         return rc;
     }
     td_log_emit(archive_log(made), TD_LOG_DEBUG, "archive '%s' is open; its catalog is '%s'",
-                made->path, made->catalog_path);
+                made->path, made->catalog_path[0] == '\0' ? "none" : made->catalog_path);
     *out = made;
     return TD_OK;
 }

@@ -1,5 +1,5 @@
 /* The archive: a folder that holds capture segments, the journal, the catalog and the locks; or,
- * for reading, a single .mcap file. FORMAT.md has the layout.
+ * for reading, a single .mcap file, or an archive in a store. FORMAT.md has the layout.
  *
  * Reading needs no write permission and creates no file. At a time, one appender (record, import,
  * merge) and one maintainer (recover, reindex, prune) may have an archive open. Locks ensure this;
@@ -41,7 +41,8 @@ typedef struct archive_options {
 } archive_options;
 
 /* Open. TD_E_NOTFOUND; TD_E_BUSY: err names the lock's holder; TD_E_INVALID: path is not an archive
- * or has a wrong length; TD_E_UNSUPPORTED: a maintainer cannot open a single file; TD_E_IO. On
+ * or has a wrong length; TD_E_UNSUPPORTED: only readers can open a single file or an archive in a
+ * store; TD_E_IO. On
  * success the caller closes *out with archive_close. */
 TD_MUST_USE td_result archive_open(const archive_options *options, const char *path,
                                    archive_mode mode, archive **out, td_err *err);
@@ -57,10 +58,14 @@ td_clock archive_clock(const archive *archive);
 const td_log *archive_log(const archive *archive);
 const char *archive_verb(const archive *archive);
 
+/* 1 if a path names an archive in a store (s3://…): it is only read, through the table of
+ * remote/remote_io.h; it has no locks, and a catalog only if one is given. */
+int archive_is_url(const char *path);
+
 /* 1 if the archive is a single .mcap file: it has no catalog, no journal and no locks. */
 int archive_is_single_file(const archive *archive);
 
-/* Path of the catalog; NULL for a single file. */
+/* Path of the catalog; NULL for a single file, and in a store without a given one. */
 const char *archive_catalog_path(const archive *archive);
 
 /* The view that archive_view_hold keeps, or NULL. */

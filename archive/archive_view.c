@@ -68,7 +68,7 @@ td_result archive_view_open(archive *a, view_parts parts, const td_log *log, arc
     view->archive = a;
     view->log = log;
     view->user_count = 1;
-    if (parts == VIEW_ALL && !archive_is_single_file(a))
+    if (parts == VIEW_ALL && archive_catalog_path(a) != NULL)
         open_catalog(view);
     /* Segments are listed before the journal is read. If a segment is finished in between, it is
      * listed as open, but its file has the final name (archive_each_missing). If a session begins

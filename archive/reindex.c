@@ -51,7 +51,7 @@ void archive_check_catalog(archive_view *view, catalog_flaw_fn *fn, void *user,
     td_err cause;
     td_err_clear(&cause);
     what[0] = '\0';
-    if (archive_is_single_file(view->archive))
+    if (archive_catalog_path(view->archive) == NULL)
         return;
     td_result rc = catalog_open(archive_catalog_path(view->archive), CATALOG_READ, &c, &cause);
     if (rc == TD_OK)

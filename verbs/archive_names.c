@@ -75,6 +75,8 @@ void archive_names_list(const char *path, option_names kind, void (*offer)(const
     archive *from = NULL;
     read_plan *plan = NULL;
     topic_list topics = {0};
+    if (archive_is_url(path))
+        return; /* a key press sends no requests to a store */
     if (archive_open(&options, path, ARCHIVE_READ, &from, NULL) != TD_OK)
         return;
     if (read_plan_open(from, &query, &plan, NULL) == TD_OK)

@@ -164,6 +164,14 @@ static td_result run_cat(verb_run *verb)
     cursor *from = NULL;
     td_result rc = TD_OK;
     run->verb = verb;
+    if (run->options.is_following && archive_is_url(archive_path(verb->archive))) {
+        rc = td_err_set(&verb->err, TD_E_UNSUPPORTED,
+                        "--follow needs an archive's folder: nothing is appended to %s while it is "
+                        "read",
+                        archive_path(verb->archive));
+        td_err_hint(&verb->err, "follow the archive that the recorder writes");
+        return rc;
+    }
     if (run->options.is_following) {
         stop_signal_block(0);
         rc = stop_signal_open(&(stop_signal_calls){0}, &run->signals, &verb->err);

@@ -1,6 +1,7 @@
 #include "verbs/cmds.h"
 
 #include "base/io_posix.h"
+#include "remote/remote_io.h"
 #include "replay/cut/diff.h"
 #include "verbs/verb_run.h"
 #include "tape/empty_selection.h"
@@ -99,20 +100,21 @@ static void describe(verb_run *verb, const diff_result *found)
                       "[, {moved} in another order]\n");
 }
 
-static td_result open_side(verb_run *verb, int side, archive **out)
+static td_result open_side(verb_run *verb, int side, remote_io **remote, archive **out)
 {
     const archive_options options = {
         .io = io_posix(), .clock = verb->clock, .log = &verb->log, .verb = "diff"};
-    return archive_open(&options, verb->operands.items[side], ARCHIVE_READ, out, &verb->err);
+    return remote_open_archive(&options, verb->operands.items[side], remote, out, &verb->err);
 }
 
 static td_result run(verb_run *verb)
 {
     archive *sides[DIFF_SIDES] = {NULL, NULL};
+    remote_io *remotes[DIFF_SIDES] = {NULL, NULL};
     diff_result found = {0};
     td_result rc = TD_OK;
     for (int side = 0; rc == TD_OK && side < DIFF_SIDES; side++)
-        rc = open_side(verb, side, &sides[side]);
+        rc = open_side(verb, side, &remotes[side], &sides[side]);
     if (rc == TD_OK) {
         kept_families_add(sides, DIFF_SIDES, &verb->log);
         rc = diff_archives(sides, &verb->wanted, &found, &verb->err);
@@ -126,8 +128,10 @@ static td_result run(verb_run *verb)
                                                       : EXIT_CODE_DONE;
     }
     diff_result_fini(&found);
-    archive_close(sides[0]);
-    archive_close(sides[1]);
+    for (int side = 0; side < DIFF_SIDES; side++) {
+        archive_close(sides[side]);
+        remote_io_close(remotes[side]);
+    }
     return rc;
 }
 

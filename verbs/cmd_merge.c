@@ -7,6 +7,7 @@
 #include "archive/archive_view.h"
 #include "format/segment_name.h"
 #include "recorder/merge/merge_archives.h"
+#include "remote/remote_io.h"
 #include "replay/play/report.h"
 #include "tape/cursor.h"
 #include "tape/kept_families.h"
@@ -30,13 +31,6 @@ static td_result check(verb_run *verb)
     return command->out != NULL ? TD_OK
                                 : td_err_set(&verb->err, TD_E_INVALID,
                                              "the new archive is not given: --out ARCHIVE");
-}
-
-static td_result open_archive(verb_run *verb, const char *path, archive_mode mode, archive **out)
-{
-    const archive_options options = {
-        .io = io_posix(), .clock = verb->clock, .log = &verb->log, .verb = "merge"};
-    return archive_open(&options, path, mode, out, &verb->err);
 }
 
 /* Sources that are being recorded, or were left by a crash, are refused: their last part would be
@@ -165,15 +159,19 @@ static td_result run(verb_run *verb)
 {
     const merge_command *command = verb->state;
     archive *from[MERGE_SOURCES] = {NULL, NULL};
+    remote_io *remotes[MERGE_SOURCES] = {NULL, NULL};
     archive *into = NULL;
     td_result rc = TD_OK;
+    const archive_options options = {
+        .io = io_posix(), .clock = verb->clock, .log = &verb->log, .verb = "merge"};
     for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++) {
-        rc = open_archive(verb, verb->operands.items[i], ARCHIVE_READ, &from[i]);
+        rc = remote_open_archive(&options, verb->operands.items[i], &remotes[i], &from[i],
+                                 &verb->err);
         if (rc == TD_OK)
             rc = check_source(verb, from[i]);
     }
     if (rc == TD_OK)
-        rc = open_archive(verb, command->out, ARCHIVE_APPEND, &into);
+        rc = archive_open(&options, command->out, ARCHIVE_APPEND, &into, &verb->err);
     if (rc == TD_OK)
         rc = check_empty(verb, into);
     if (rc == TD_OK) {
@@ -181,8 +179,10 @@ static td_result run(verb_run *verb)
         rc = merge_into(verb, from, into);
     }
     archive_close(into);
-    archive_close(from[0]);
-    archive_close(from[1]);
+    for (int i = 0; i < MERGE_SOURCES; i++) {
+        archive_close(from[i]);
+        remote_io_close(remotes[i]);
+    }
     return rc;
 }
 

@@ -240,6 +240,10 @@ static td_result verified_path(const archive *of, char out[LIMIT_PATH_BYTES], td
     if (archive_is_single_file(of))
         return td_err_set(err, TD_E_INVALID, "%s is a single file; --since-last needs an archive",
                           archive_path(of));
+    if (archive_is_url(archive_path(of)))
+        return td_err_set(err, TD_E_INVALID,
+                          "%s is in a store, which is only read; --since-last needs a folder",
+                          archive_path(of));
     return archive_join(of, VERIFIED_FILE, out, err);
 }
 

@@ -42,7 +42,8 @@ typedef struct view_command {
     decoder_options decoders;
     decoder_words words;
     archive *second; /* NULL: only one is shown */
-    int stop_fd;     /* an eventfd: a signal has arrived */
+    remote_io *second_remote;
+    int stop_fd; /* an eventfd: a signal has arrived */
 } view_command;
 
 static void on_stop(void *user)
@@ -158,8 +159,8 @@ static td_result open_second(verb_run *verb, view_answers *first, view_answers *
         .io = io_posix(), .clock = verb->clock, .log = &verb->log, .verb = "view"};
     if (verb->operands.count == 0)
         return TD_OK;
-    td_result rc =
-        archive_open(&options, verb->operands.items[0], ARCHIVE_READ, &command->second, &verb->err);
+    td_result rc = remote_open_archive(&options, verb->operands.items[0], &command->second_remote,
+                                       &command->second, &verb->err);
     if (rc == TD_OK)
         rc = view_answers_open(command->second, NULL, answers, &verb->err);
     if (rc != TD_OK)
@@ -189,6 +190,7 @@ static td_result work(verb_run *verb)
     view_answers_close(answers);
     view_answers_close(second);
     archive_close(command->second);
+    remote_io_close(command->second_remote);
     if (rc == TD_OK)
         rc = remove_ready(command->flags.ready_file, &verb->err);
     return rc;

@@ -109,8 +109,9 @@ static td_result open_archive(verb_run *verb, const verb_spec *spec)
                                      .catalog_path = verb->catalog};
     int opens_read_only =
         (spec->opens_read_only != NULL && *spec->opens_read_only) || verb->catalog != NULL;
-    return archive_open(&options, path, opens_read_only ? ARCHIVE_READ : spec->mode, &verb->archive,
-                        &verb->err);
+    return opens_read_only || spec->mode == ARCHIVE_READ
+               ? remote_open_archive(&options, path, &verb->remote, &verb->archive, &verb->err)
+               : archive_open(&options, path, spec->mode, &verb->archive, &verb->err);
 }
 
 static td_result open_signals(verb_run *verb, const verb_spec *spec)
@@ -153,6 +154,7 @@ exit_code verb_run_main(const verb_spec *spec, void *state, const verb_context *
     result_end(&verb.result);
     archive_view_let_go(verb.archive);
     archive_close(verb.archive);
+    remote_io_close(verb.remote);
     td_free(verb.segments);
     stop_signal_close(verb.signals);
     return report_end(verb.report, &verb.output, rc, &verb.err, verb.status);

@@ -18,6 +18,7 @@
 #include "base/cli/stop_signal.h"
 #include "base/cli/verbs.h"
 #include "archive/archive.h"
+#include "remote/remote_io.h"
 #include "replay/play/observe.h"
 #include "tape/cursor.h"
 #include "tape/selection.h"
@@ -43,6 +44,7 @@ typedef struct verb_run {
     reporter *report;
     td_clock clock;
     td_log log;
+    remote_io *remote;    /* of an archive in a store; else NULL */
     archive *archive;     /* NULL with VERB_HAS_NO_ARCHIVE, and before it is opened */
     selection wanted;     /* from the command line; borrows the texts of given */
     stop_signal *signals; /* NULL without VERB_STOPS */

@@ -58,7 +58,9 @@ td_result view_answers_open(archive *from, const char *catalog_path, view_answer
     made->decoders = NO_DECODERS;
     made->families = &NO_FAMILIES;
     (void)pthread_mutex_init(&made->lock, NULL);
-    if (realpath(archive_path(from), path) == NULL)
+    if (archive_is_url(archive_path(from)))
+        (void)snprintf(made->path, sizeof made->path, "%s", archive_path(from)); /* fits */
+    else if (realpath(archive_path(from), path) == NULL)
         rc = td_err_set_os(err, errno, "cannot find '%s'", archive_path(from));
     else if (snprintf(made->path, sizeof made->path, "%s", path) >= (int)sizeof made->path)
         rc = td_err_set(err, TD_E_LIMIT, "the path of the archive is too long: %s", path);

@@ -1,0 +1,453 @@
+#include "remote/remote_io.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "remote/manifest.h"
+
+/* Blocks that are kept: 8 MiB. */
+enum { BLOCKS_KEPT = 512 };
+
+/* A block of a part. Blocks are counted from the part's end, so that a segment's footer and its
+ * summary are in the first one. */
+typedef struct block {
+    const manifest_part *of; /* NULL: unused */
+    uint64_t number;
+    uint64_t used; /* larger: later */
+    uint8_t *bytes;
+} block;
+
+struct remote_io {
+    char *url; /* without a slash at the end */
+    const td_log *log;
+    s3_store *store;
+    remote_manifest manifest;
+    pthread_mutex_t lock; /* of what follows */
+    uint64_t uses;
+    block blocks[BLOCKS_KEPT];
+};
+
+typedef struct remote_file {
+    td_file base;
+    remote_io *of;
+    const manifest_file *file;
+} remote_file;
+
+static const td_io_ops REMOTE_OPS;
+
+static const remote_file *as_file(const td_file *file)
+{
+    TD_ASSERT(file->ops == &REMOTE_OPS);
+    return (const remote_file *)file;
+}
+
+/* ---- reading ---- */
+
+/* Read exactly these bytes of a part. An object that is missing or short is an error of the store,
+ * not a file that was pruned. */
+static td_result request(remote_io *remote, const manifest_part *part, uint64_t at, void *buf,
+                         size_t size, td_err *err)
+{
+    char key[REMOTE_OBJECT_KEY_BYTES];
+    size_t got = 0;
+    remote_object_key(part, key);
+    td_result rc = s3_store_read(remote->store, key, at, buf, size, &got, err);
+    if (rc == TD_E_NOTFOUND || (rc == TD_OK && got < size)) {
+        rc = td_err_set(err, TD_E_IO, "%s/%s is %s in the store, but its manifest lists it",
+                        remote->url, key, rc == TD_OK ? "shorter" : "missing");
+        td_err_hint(err, "push the archive to another prefix, and verify it there");
+    }
+    return rc;
+}
+
+/* Copy from a kept block; 0 if it is not kept. */
+static int copy_kept(remote_io *remote, const manifest_part *part, uint64_t number, size_t from,
+                     void *buf, size_t size)
+{
+    int is_kept = 0;
+    pthread_mutex_lock(&remote->lock);
+    for (size_t i = 0; i < BLOCKS_KEPT && !is_kept; i++) {
+        block *at = &remote->blocks[i];
+        if (at->of != part || at->number != number)
+            continue;
+        memcpy(buf, at->bytes + from, size);
+        at->used = ++remote->uses;
+        is_kept = 1;
+    }
+    pthread_mutex_unlock(&remote->lock);
+    return is_kept;
+}
+
+/* Keep a block in place of the one whose last use is longest ago. */
+static void keep(remote_io *remote, const manifest_part *part, uint64_t number, uint8_t *bytes)
+{
+    pthread_mutex_lock(&remote->lock);
+    block *oldest = &remote->blocks[0];
+    for (size_t i = 1; i < BLOCKS_KEPT; i++)
+        if (remote->blocks[i].used < oldest->used)
+            oldest = &remote->blocks[i];
+    td_free(oldest->bytes);
+    *oldest = (block){.of = part, .number = number, .used = ++remote->uses, .bytes = bytes};
+    pthread_mutex_unlock(&remote->lock);
+}
+
+/* Read from one block of a part, at most to its end. */
+static td_result read_block(remote_io *remote, const manifest_part *part, uint64_t at, void *buf,
+                            size_t size, size_t *got, td_err *err)
+{
+    const uint64_t number = (part->bytes - 1 - at) / REMOTE_BLOCK_BYTES;
+    const uint64_t end = part->bytes - number * REMOTE_BLOCK_BYTES;
+    const uint64_t begin = end < REMOTE_BLOCK_BYTES ? 0 : end - REMOTE_BLOCK_BYTES;
+    *got = end - at < size ? (size_t)(end - at) : size;
+    if (copy_kept(remote, part, number, (size_t)(at - begin), buf, *got))
+        return TD_OK;
+    /* The lock is not held meanwhile: two threads may both request a block. */
+    uint8_t *bytes = td_alloc((size_t)(end - begin));
+    td_result rc = request(remote, part, begin, bytes, (size_t)(end - begin), err);
+    if (rc != TD_OK) {
+        td_free(bytes);
+        return rc;
+    }
+    memcpy(buf, bytes + (at - begin), *got);
+    keep(remote, part, number, bytes);
+    return TD_OK;
+}
+
+static td_result read_part(remote_io *remote, const manifest_part *part, uint64_t at, uint8_t *buf,
+                           size_t size, td_err *err)
+{
+    td_result rc = TD_OK;
+    size_t got = 0;
+    if (size >= REMOTE_BLOCK_BYTES)
+        return request(remote, part, at, buf, size, err);
+    for (size_t done = 0; rc == TD_OK && done < size; done += got)
+        rc = read_block(remote, part, at + done, buf + done, size - done, &got, err);
+    return rc;
+}
+
+static td_result remote_read_at(td_file *base, uint64_t at, void *buf, size_t size, size_t *got,
+                                td_err *err)
+{
+    const remote_file *from = as_file(base);
+    uint64_t begin = 0; /* of the part */
+    td_result rc = TD_OK;
+    *got = 0;
+    for (size_t i = 0; rc == TD_OK && *got < size && i < from->file->part_count; i++) {
+        const manifest_part *part = &from->file->parts[i];
+        const uint64_t next = at + *got;
+        if (next < begin + part->bytes) {
+            const uint64_t left = begin + part->bytes - next;
+            const size_t piece = left < size - *got ? (size_t)left : size - *got;
+            rc = read_part(from->of, part, next - begin, (uint8_t *)buf + *got, piece, err);
+            *got += rc == TD_OK ? piece : 0;
+        }
+        begin += part->bytes;
+    }
+    return rc == TD_OK ? rc
+                       : td_err_add(err, rc, "%s/%s at %" PRIu64, from->of->url, from->file->path,
+                                    at);
+}
+
+/* ---- files and folders ---- */
+
+/* The path below the archive; "" is the archive; NULL: path is not below it. */
+static const char *below(const remote_io *remote, const char *path)
+{
+    const size_t size = strlen(remote->url);
+    if (strncmp(path, remote->url, size) != 0 || (path[size] != '\0' && path[size] != '/'))
+        return NULL;
+    return path + size + (path[size] == '/');
+}
+
+static td_result find(const remote_io *remote, const char *path, const manifest_file **out,
+                      td_err *err)
+{
+    const char *name = below(remote, path);
+    *out = name == NULL ? NULL : remote_manifest_find(&remote->manifest, name);
+    return *out != NULL ? TD_OK : td_err_set(err, TD_E_NOTFOUND, "'%s' is not in the store", path);
+}
+
+static td_result refuse(const char *path, td_err *err)
+{
+    td_result rc =
+        td_err_set(err, TD_E_UNSUPPORTED, "'%s': an archive in a store is only read", path);
+    td_err_hint(err, "change the archive's folder, and push it again");
+    return rc;
+}
+
+static td_result remote_open(void *ctx, const char *path, td_open_mode mode, td_file **out,
+                             td_err *err)
+{
+    remote_io *remote = ctx;
+    const manifest_file *file = NULL;
+    td_result rc = mode == TD_OPEN_READ ? find(remote, path, &file, err) : refuse(path, err);
+    if (rc != TD_OK)
+        return rc;
+    remote_file *made = td_alloc_zero(1, sizeof *made);
+    *made = (remote_file){.base = {&REMOTE_OPS}, .of = remote, .file = file};
+    *out = &made->base;
+    return TD_OK;
+}
+
+static void remote_close(td_file *file)
+{
+    td_free((remote_file *)as_file(file));
+}
+
+static td_result remote_size(td_file *file, uint64_t *out, td_err *err)
+{
+    (void)err;
+    *out = as_file(file)->file->bytes;
+    return TD_OK;
+}
+
+static td_result remote_size_at(void *ctx, const char *path, uint64_t *out, td_err *err)
+{
+    const manifest_file *file = NULL;
+    td_result rc = find(ctx, path, &file, err);
+    *out = rc == TD_OK ? file->bytes : 0;
+    return rc;
+}
+
+/* A name in a folder: the begin of a path's rest, up to its end or the next slash. */
+typedef struct folder_name {
+    const char *name;
+    size_t bytes;
+    td_entry_kind kind;
+} folder_name;
+
+static int compare_names(const void *a, const void *b)
+{
+    const folder_name *x = a;
+    const folder_name *y = b;
+    const int order = memcmp(x->name, y->name, x->bytes < y->bytes ? x->bytes : y->bytes);
+    return order != 0 ? order : (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+/* The names in the folder `of` ("": the archive). The files of one of its folders are neighbours:
+ * their paths begin with the same bytes. */
+static size_t find_names(const remote_manifest *manifest, const char *of, folder_name **out)
+{
+    const size_t size = strlen(of);
+    folder_name *names = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < manifest->file_count; i++) {
+        const char *path = manifest->files[i].path;
+        if (size > 0 && (strncmp(path, of, size) != 0 || path[size] != '/'))
+            continue;
+        const char *name = path + size + (size > 0);
+        const size_t bytes = strcspn(name, "/");
+        const td_entry_kind kind = name[bytes] == '/' ? TD_ENTRY_DIR : TD_ENTRY_FILE;
+        if (count > 0 && names[count - 1].kind == kind && names[count - 1].bytes == bytes &&
+            memcmp(names[count - 1].name, name, bytes) == 0)
+            continue;
+        names = td_array_grow(names, count, sizeof *names);
+        names[count++] = (folder_name){.name = name, .bytes = bytes, .kind = kind};
+    }
+    if (count > 0)
+        qsort(names, count, sizeof *names, compare_names);
+    *out = names;
+    return count;
+}
+
+static td_result remote_list(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err)
+{
+    const remote_io *remote = ctx;
+    const char *of = below(remote, path);
+    folder_name *names = NULL;
+    const size_t count = of == NULL ? 0 : find_names(&remote->manifest, of, &names);
+    td_result rc = TD_OK;
+    if (count == 0)
+        rc = td_err_set(err, TD_E_NOTFOUND, "'%s' is not in the store", path);
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        char *name = td_strndup(names[i].name, names[i].bytes);
+        rc = fn(user, name, names[i].kind, err);
+        td_free(name);
+    }
+    td_free(names);
+    return rc;
+}
+
+/* Files of a manifest do not change. */
+static td_result remote_check_name(void *ctx, const char *path, td_file *file, td_name_state *out,
+                                   td_err *err)
+{
+    (void)ctx, (void)path, (void)file, (void)err;
+    *out = TD_NAME_SAME;
+    return TD_OK;
+}
+
+static td_result remote_is_locked(td_file *file, int *out, td_err *err)
+{
+    (void)file, (void)err;
+    *out = 0;
+    return TD_OK;
+}
+
+/* ---- what a store cannot do ---- */
+
+static td_result refuse_path(void *ctx, const char *path, td_err *err)
+{
+    (void)ctx;
+    return refuse(path, err);
+}
+
+static td_result refuse_file(const td_file *base, td_err *err)
+{
+    return refuse(as_file(base)->file->path, err);
+}
+
+static td_result refuse_copy_access(void *ctx, const char *path, td_file *to, td_err *err)
+{
+    (void)ctx, (void)to;
+    return refuse(path, err);
+}
+
+static td_result refuse_append(td_file *file, const void *bytes, size_t size, td_err *err)
+{
+    (void)bytes, (void)size;
+    return refuse_file(file, err);
+}
+
+static td_result refuse_overwrite(td_file *file, uint64_t at, const void *bytes, size_t size,
+                                  td_err *err)
+{
+    (void)at, (void)bytes, (void)size;
+    return refuse_file(file, err);
+}
+
+static td_result refuse_truncate(td_file *file, uint64_t size, td_err *err)
+{
+    (void)size;
+    return refuse_file(file, err);
+}
+
+static td_result refuse_sync(td_file *file, td_err *err)
+{
+    return refuse_file(file, err);
+}
+
+static td_result refuse_rename(void *ctx, const char *from, const char *to, td_err *err)
+{
+    (void)ctx, (void)from;
+    return refuse(to, err);
+}
+
+static td_result refuse_space(void *ctx, const char *path, td_space *out, td_err *err)
+{
+    (void)ctx, (void)out;
+    return refuse(path, err);
+}
+
+static void unlock_nothing(td_file *file)
+{
+    (void)file; /* lock refuses */
+}
+
+static const td_io_ops REMOTE_OPS = {
+    .open = remote_open,
+    .close = remote_close,
+    .size = remote_size,
+    .size_at = remote_size_at,
+    .make_private = refuse_path,
+    .copy_access = refuse_copy_access,
+    .read_at = remote_read_at,
+    .append = refuse_append,
+    .overwrite = refuse_overwrite,
+    .truncate = refuse_truncate,
+    .sync = refuse_sync,
+    .rename = refuse_rename,
+    .unlink = refuse_path,
+    .mkdir = refuse_path,
+    .list = remote_list,
+    .sync_dir = refuse_path,
+    .space = refuse_space,
+    .check_writable = refuse_path,
+    .check_name = remote_check_name,
+    .lock = refuse_sync,
+    .unlock = unlock_nothing,
+    .is_locked = remote_is_locked,
+};
+
+/* ---- opening ---- */
+
+td_result remote_io_open(const char *url, const td_log *log, remote_io **out, td_err *err)
+{
+    const s3_options options = {.url = url, .log = log};
+    remote_io *made = td_alloc_zero(1, sizeof *made);
+    *out = NULL;
+    made->log = log;
+    made->url = td_strdup(url);
+    for (size_t size = strlen(url); size > 1 && made->url[size - 1] == '/';)
+        made->url[--size] = '\0';
+    pthread_mutex_init(&made->lock, NULL);
+    td_result rc = s3_store_open(&options, &made->store, err);
+    if (rc == TD_OK)
+        rc = remote_manifest_read(made->store, &made->manifest, err);
+    if (rc == TD_OK && made->manifest.number == 0) {
+        rc = td_err_set(err, TD_E_NOTFOUND, "no archive was pushed to it: no manifest is there");
+        td_err_hint(err, "give the s3://BUCKET/PREFIX that 'tapedeck push' was given");
+    }
+    if (rc != TD_OK) {
+        remote_io_close(made);
+        return td_err_add(err, rc, "cannot open archive '%s'", url);
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void remote_io_close(remote_io *remote)
+{
+    if (remote == NULL)
+        return;
+    if (remote->store != NULL) {
+        const s3_traffic traffic = s3_store_traffic(remote->store);
+        td_log_emit(remote->log, TD_LOG_DEBUG,
+                    "read from '%s' (manifest %" PRIu64 "): %" PRIu64 " requests, %" PRIu64
+                    " bytes",
+                    remote->url, remote->manifest.number, traffic.requests,
+                    traffic.received_bytes);
+    }
+    s3_store_close(remote->store);
+    remote_manifest_fini(&remote->manifest);
+    for (size_t i = 0; i < BLOCKS_KEPT; i++)
+        td_free(remote->blocks[i].bytes);
+    pthread_mutex_destroy(&remote->lock);
+    td_free(remote->url);
+    td_free(remote);
+}
+
+td_io remote_io_table(remote_io *remote)
+{
+    return (td_io){.ops = &REMOTE_OPS, .ctx = remote};
+}
+
+s3_traffic remote_io_traffic(const remote_io *remote)
+{
+    return s3_store_traffic(remote->store);
+}
+
+td_result remote_open_archive(const archive_options *options, const char *path, remote_io **remote,
+                              archive **out, td_err *err)
+{
+    archive_options used = *options;
+    *remote = NULL;
+    *out = NULL;
+    if (!archive_is_url(path))
+        return archive_open(options, path, ARCHIVE_READ, out, err);
+    td_result rc = remote_io_open(path, options->log, remote, err);
+    if (rc != TD_OK)
+        return rc;
+    used.io = remote_io_table(*remote);
+    rc = archive_open(&used, path, ARCHIVE_READ, out, err);
+    if (rc != TD_OK) {
+        remote_io_close(*remote);
+        *remote = NULL;
+    }
+    return rc;
+}

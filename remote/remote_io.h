@@ -1,0 +1,44 @@
+/* An archive in a store, for reading, as the table of functions of base/io.h: paths below
+ * s3://BUCKET/PREFIX are the files of the newest manifest when it was opened. So a reader sees one
+ * state of the archive, however many pushes follow. All that writes or locks fails with
+ * TD_E_UNSUPPORTED.
+ *
+ * Reads are requests for ranges. Reads of fewer bytes than a block are served from blocks, of which
+ * the latest are kept, so that footers and indexes cost few requests; others ask for exactly their
+ * bytes. */
+#ifndef TD_REMOTE_REMOTE_IO_H
+#define TD_REMOTE_REMOTE_IO_H
+
+#include "base/err.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "archive/archive.h"
+#include "remote/s3_store.h"
+
+/* Measured with an archive of 3 segments: a selection of 5 s that needs chunks of 352,018 bytes,
+ * and a given catalog: 379,329 bytes are read; with blocks of 64 KiB, 477,633, by as many requests.
+ */
+#define REMOTE_BLOCK_BYTES ((size_t)16 << 10)
+
+typedef struct remote_io remote_io;
+
+/* Open the archive at url. TD_E_NOTFOUND: it has no manifest; errors of s3_store_open and
+ * remote_manifest_read. The caller closes *out after all files of its table. */
+TD_MUST_USE td_result remote_io_open(const char *url, const td_log *log, remote_io **out,
+                                     td_err *err);
+/* Log the traffic, and free; NULL is allowed. */
+void remote_io_close(remote_io *remote);
+
+/* The table; valid until close. Any thread, but a td_file belongs to one thread at a time. */
+td_io remote_io_table(remote_io *remote);
+
+/* Traffic of this table's requests. */
+s3_traffic remote_io_traffic(const remote_io *remote);
+
+/* Open the archive at path for reading: on the disk, by the table in options, or in a store if path
+ * is a URL; *remote is NULL for one on the disk. Errors of archive_open and remote_io_open. The
+ * caller closes *out, then *remote. */
+TD_MUST_USE td_result remote_open_archive(const archive_options *options, const char *path,
+                                          remote_io **remote, archive **out, td_err *err);
+
+#endif
