@@ -16,7 +16,13 @@ tapedeck_archive *tapedeck_archive_open(const char *path, tapedeck_error *error)
     damage_report_init(&made->damage);
     const archive_options options = {
         .io = io_posix(), .clock = clock_real(), .log = &made->damage.log};
-    td_result rc = archive_open(&options, path, ARCHIVE_READ, &made->of, &err);
+    td_result rc =
+        archive_is_url(path)
+            ? td_err_set(&err, TD_E_UNSUPPORTED,
+                         "'%s': the library reads folders and files; tapedeck cut writes the "
+                         "selection of an archive in a store to a file",
+                         path)
+            : archive_open(&options, path, ARCHIVE_READ, &made->of, &err);
     if (rc == TD_OK) {
         kept_families_add(&made->of, 1, &made->damage.log);
         return made;

@@ -62,7 +62,7 @@ td_result regress_cut(cut_options options, const regress_stream *of, cut_result 
     if ((rc != TD_OK && rc != TD_E_NOTFOUND) || bug.has_frame)
         return rc;
     if (rc == TD_OK)
-        rc = td_io_unlink(archive_io(options.archive), options.path, err);
+        rc = td_io_unlink(cut_io(options.archive), options.path, err);
     if (rc == TD_E_IO)
         return rc;
     return td_err_set(err, TD_E_NOTFOUND,

@@ -262,6 +262,10 @@ static td_result run_pack(verb_run *verb)
     if (archive_is_single_file(verb->archive))
         rc = td_err_set(&verb->err, TD_E_INVALID, "%s is a single file; %s needs an archive folder",
                         archive_path(verb->archive), archive_verb(verb->archive));
+    else if (archive_is_url(archive_path(verb->archive)) && !line->is_dry_run)
+        rc = td_err_set(&verb->err, TD_E_UNSUPPORTED,
+                        "%s is in a store, which is only read; %s needs an archive folder",
+                        archive_path(verb->archive), archive_verb(verb->archive));
     if (rc == TD_OK)
         rc = find(&p);
     if (rc == TD_OK && p.found.count == 0 && line->feeds.count > 0)

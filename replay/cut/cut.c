@@ -556,12 +556,17 @@ static td_result append_head(cut *c, const segment_rows *open, const frame_ref *
     return rc;
 }
 
+td_io cut_io(const archive *from)
+{
+    return archive_is_url(archive_path(from)) ? io_posix() : archive_io(from);
+}
+
 /* Remove an unfinished file, of this process or of one that was killed. */
 static td_result remove_file(const cut *c, td_err *err)
 {
     char open_path[LIMIT_PATH_BYTES];
     segment_open_path(c->options->path, open_path);
-    td_result rc = td_io_unlink(archive_io(c->options->archive), open_path, err);
+    td_result rc = td_io_unlink(cut_io(c->options->archive), open_path, err);
     return rc == TD_E_NOTFOUND ? TD_OK : rc;
 }
 
@@ -598,7 +603,7 @@ static td_result create_file(cut *c, const segment_rows *open, const frame_ref *
     c->sealed = sealed_chunk_open();
     td_result rc = remove_file(c, err);
     if (rc == TD_OK)
-        rc = segment_writer_open(archive_io(c->options->archive), c->options->path, &session,
+        rc = segment_writer_open(cut_io(c->options->archive), c->options->path, &session,
                                  &c->writer, err);
     if (rc == TD_E_NOTFOUND) /* the folder is missing; NOTFOUND would mean an empty selection */
         rc = TD_E_IO;

@@ -98,6 +98,10 @@ typedef struct cut_result {
 /* Check a path for a new file. TD_E_INVALID: it does not end in .mcap. Fails if the file exists. */
 TD_MUST_USE td_result cut_check_path(const char *path, td_err *err);
 
+/* The table that writes the cuts of an archive: the archive's own, or, if it is in a store, the
+ * disk's. */
+td_io cut_io(const archive *from);
+
 /* Write the file under the name with ".open" appended, and rename it once it is complete and
  * synced; only its owner may read it. TD_E_NOTFOUND: nothing is selected (with wants_frame: and
  * there is no state; of a part: and there is no event or reply); TD_E_INVALID: the selection has

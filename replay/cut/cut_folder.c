@@ -499,7 +499,7 @@ td_result cut_write_any(const cut_options *options, cut_result *out, td_err *err
         return cut_write(options, out, err);
     folder f = {.options = options,
                 .result = out,
-                .io = archive_io(options->archive),
+                .io = cut_io(options->archive),
                 .window = selection_resolve(options->wanted, 0)};
     *out = (cut_result){0};
     td_result rc = write_folder(&f, err);
