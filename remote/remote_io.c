@@ -148,9 +148,9 @@ static td_result remote_read_at(td_file *base, uint64_t at, void *buf, size_t si
         }
         begin += part->bytes;
     }
-    return rc == TD_OK ? rc
-                       : td_err_add(err, rc, "%s/%s at %" PRIu64, from->of->url, from->file->path,
-                                    at);
+    return rc == TD_OK
+               ? rc
+               : td_err_add(err, rc, "%s/%s at %" PRIu64, from->of->url, from->file->path, at);
 }
 
 /* ---- files and folders ---- */
@@ -410,8 +410,7 @@ void remote_io_close(remote_io *remote)
         td_log_emit(remote->log, TD_LOG_DEBUG,
                     "read from '%s' (manifest %" PRIu64 "): %" PRIu64 " requests, %" PRIu64
                     " bytes",
-                    remote->url, remote->manifest.number, traffic.requests,
-                    traffic.received_bytes);
+                    remote->url, remote->manifest.number, traffic.requests, traffic.received_bytes);
     }
     s3_store_close(remote->store);
     remote_manifest_fini(&remote->manifest);

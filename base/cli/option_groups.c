@@ -13,8 +13,8 @@ static const option_row ARCHIVE_ROWS[] = {
      .long_name = "archive",
      OPTION_INTO(archive_choice, path),
      .metavar = "ARCHIVE",
-     .help = "archive folder; verbs that only read also accept a single .mcap file. Without it, "
-             "$TAPEDECK_ARCHIVE",
+     .help = "archive folder; verbs that only read also accept a single .mcap file, or "
+             "s3://BUCKET/PREFIX. Without it, $TAPEDECK_ARCHIVE",
      .is_operand = 1},
 };
 
