@@ -83,8 +83,9 @@ static int copy_kept(remote_io *remote, const manifest_part *part, uint64_t numb
     return is_kept;
 }
 
-/* Keep a block in place of the one whose last use is longest ago. */
-static void keep(remote_io *remote, const manifest_part *part, uint64_t number, uint8_t *bytes)
+/* Keep a block in place of the one whose last use is longest ago; takes its bytes. */
+static void keep(remote_io *remote, const manifest_part *part, uint64_t number,
+                 uint8_t *bytes) // NOLINT(readability-non-const-parameter): freed later
 {
     pthread_mutex_lock(&remote->lock);
     block *oldest = &remote->blocks[0];
