@@ -11,6 +11,7 @@
 #include "format/segment_reader.h"
 
 #define ANSWER_NS_MAX (60 * TD_NS_PER_S)
+#define CONN_NS_MIN   TD_NS_PER_S
 #define DETAIL        "one written gap with the row that follows: answered pings disprove this part"
 
 enum { HOUR_S = 3600 };
@@ -209,6 +210,8 @@ static void read_conn(search *in, size_t began, uint64_t to_ns, conn_facts *fact
             facts->conn = rows->conns[k];
             if (facts->last_ns == 0)
                 facts->last_ns = facts->conn.to_ns != 0 ? facts->conn.to_ns : rows->index.last_ns;
+            if (facts->last_ns < facts->conn.since_ns + CONN_NS_MIN)
+                return; /* too short for a ping: not worth a chunk of each */
             read_chunks(facts, in->view->archive, segment->path);
             break;
         }

@@ -14,7 +14,8 @@
  * that its last pong answers if that is earlier. The first row ends there, and is marked
  * (gap_row_is_disproved). Pongs answer pings in order. But a connection is read from a minute
  * before its last pong on, so of one that is older the first ping in this minute counts, which is
- * answered if an answer takes no longer. Rows whose connection cannot be read stay as they are. */
+ * answered if an answer takes no longer. Rows whose connection cannot be read, or was open for less
+ * than a second, stay as they are. */
 void disproved_gaps_split(archive_view *view, gap_list *ledger);
 
 #endif

@@ -691,12 +691,11 @@ static td_result begin_call(s3_call *call, s3_store *store, const char *method, 
 {
     *call = (s3_call){.store = store, .method = method};
     td_buf_init(&call->body, REPLY_BYTES);
-    const char *prefix = store->config.prefix;
-    if (*key == '\0' || strlen(prefix) + strlen(key) > S3_KEY_BYTES)
-        return td_err_set(err, TD_E_INVALID, "a key of %zu bytes; a store takes 1 to %d",
-                          strlen(key), S3_KEY_BYTES);
-    (void)snprintf(call->key, sizeof call->key, "%s%s", prefix, key);
-    return TD_OK;
+    const int size = snprintf(call->key, sizeof call->key, "%s%s", store->config.prefix, key);
+    return *key != '\0' && size <= S3_KEY_BYTES
+               ? TD_OK
+               : td_err_set(err, TD_E_INVALID, "a key of %zu bytes; a store takes 1 to %d",
+                            strlen(key), S3_KEY_BYTES);
 }
 
 td_result s3_store_make(s3_store *store, const char *key, const s3_content *content, int *was_there,
