@@ -63,6 +63,7 @@ test("-v logs more in every verb that has it", async (t) => {
     report: (n) => ["report", archive, "--html", path.join(dir, `report${n}.html`)],
     when: () => ["when", "-a", archive, "gap"],
     "note add": () => ["note", "add", archive, "a note", "--from", "+0s"],
+    push: () => ["push", archive, "s3://"], // which is refused, once the archive is open
     "note ls": () => ["note", "ls", archive],
     why: () => ["why", "-a", archive, "BTCUSD", "--at", "+1s", "--side", "bid", "--price", "1"],
     serve: () => null, // below
