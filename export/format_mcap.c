@@ -346,7 +346,7 @@ static td_result end_chunk(mcap_writer *self, td_err *err)
 static void write_time(json_writer *json, td_bytes name, uint64_t ns)
 {
     static const char SEC[] = "{\"sec\":", NSEC[] = ",\"nsec\":";
-    enum { BYTES = sizeof SEC + sizeof NSEC + 2 * TD_DECIMAL_TEXT_BYTES };
+    enum { BYTES = sizeof SEC + sizeof NSEC + (size_t)2 * TD_DECIMAL_TEXT_BYTES };
     char text[2 * BYTES]; /* a copy of a fixed size needs no call */
     char *const end = text + BYTES;
     char *at = end;
@@ -368,7 +368,7 @@ static void write_time(json_writer *json, td_bytes name, uint64_t ns)
 static void write_decimal(json_writer *json, const mcap_column *column, td_decimal value)
 {
     uint8_t number[TD_DECIMAL_PRINT_BYTES];
-    uint8_t *to = json_write_members_begin(json, 2 * NAME_BYTES + 2 * sizeof number);
+    uint8_t *to = json_write_members_begin(json, (size_t)2 * NAME_BYTES + 2 * sizeof number);
     if (TD_UNLIKELY(to == NULL))
         return;
     const size_t size = (size_t)(td_decimal_print(number, value.mantissa, value.scale, 0) - number);

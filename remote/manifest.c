@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/decimal.h"
 #include "base/json/json.h"
 #include "base/json/json_write.h"
 #include "base/limits.h"
@@ -165,11 +166,13 @@ typedef struct newest {
 static td_result keep_newest(void *user, const char *key, uint64_t bytes, td_err *err)
 {
     newest *last = user;
+    td_bytes rest = td_bytes_str(key + strlen(MANIFESTS));
+    td_bytes digits;
     char expected[MANIFEST_KEY_BYTES];
-    uint64_t number;
+    uint64_t number = 0;
     (void)err;
-    if (sscanf(key, MANIFESTS "%" SCNu64, &number) != 1)
-        return TD_OK;
+    if (td_bytes_next(&rest, '.', &digits))
+        (void)td_digits_parse(digits, UINT64_MAX, &number);
     manifest_key(number, expected);
     if (strcmp(key, expected) != 0)
         return TD_OK; /* another program's */

@@ -450,6 +450,7 @@ static int end_level(message_builder *b, const msg_item *entry)
  * check, which saved about 150 instructions a level. */
 static void end_plain_level(message_builder *b, const msg_value *values)
 {
+    TD_ASSERT(values != NULL);
     const td_decimal price = values[1].as.decimal;
     const td_decimal size = b->action == ACTION_DELETE ? (td_decimal){0, 0} : values[2].as.decimal;
     *decode_level(&b->made) = (msg_level){.price = price.mantissa,
