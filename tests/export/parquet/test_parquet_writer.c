@@ -196,8 +196,8 @@ static int is_marked(const int64_t *values, size_t count)
     parquet_close(writer);
     int is_there = memmem(got.data, got.size, MARK, sizeof MARK) != NULL;
     td_buf_fini(&got);
-    return is_there;
     codec_slot_fini(&coders);
+    return is_there;
 }
 
 static void test_sorted(void **state)
