@@ -1,4 +1,4 @@
-/* remote/remote_io.h over a store in memory: this file's functions replace those of
+/* remote/remote_io.h over a store in memory: this file's functions replace the ones of
  * remote/s3_store.h. Expected: the bytes of the objects in the order of the manifest's parts, and
  * what the store was asked for. */
 #include "remote/remote_io.h"

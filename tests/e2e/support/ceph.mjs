@@ -78,7 +78,8 @@ function configuration(dir, port) {
 }
 
 /** Starts a store in dir, in half a minute. It is stopped when the test ends. url: its address; environment: variables for
- * tapedeck; makeBucket(name); request(method, path, {query, body, headers}): a signed request, with fetch's response. */
+ * tapedeck; makeBucket(name); killGateway(), startGateway(); request(method, path, {query, body, headers}): a signed request, with
+ * fetch's response. */
 export async function cephStore(t, dir) {
   const port = await freePorts();
   for (const name of ["mon", "osd", "run"]) fs.mkdirSync(path.join(dir, name));
@@ -99,6 +100,7 @@ export async function cephStore(t, dir) {
     const file = path.join(dir, "run", `${id}.pid`);
     const pid = () => fs.existsSync(file) && Number(fs.readFileSync(file, "utf8"));
     daemons.push(await eventually(`${name} has an id`, pid));
+    return daemons.at(-1);
   };
 
   const map = path.join(dir, "monmap");
@@ -111,9 +113,13 @@ export async function cephStore(t, dir) {
   await ceph("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd);
   await ceph("ceph", "osd", "crush", "add", "osd.0", "1", "root=default", "host=h");
   await start("ceph-osd", "osd.0", "-i", "0");
-  await start("radosgw", "client.admin", "-n", "client.admin");
   const url = `http://127.0.0.1:${port}`;
-  await eventually("the gateway answers", async () => (await fetch(url).catch(() => null))?.ok);
+  const startGateway = async () => {
+    gateway = await start("radosgw", "client.admin", "-n", "client.admin");
+    await eventually("the gateway answers", async () => (await fetch(url).catch(() => null))?.ok);
+  };
+  let gateway;
+  await startGateway();
   await ceph(
     "radosgw-admin",
     "user",
@@ -132,6 +138,12 @@ export async function cephStore(t, dir) {
       AWS_REGION: REGION,
     },
     request: (method, at, options) => signedRequest(url, method, at, options),
+    startGateway,
+    killGateway() {
+      process.kill(gateway, "SIGKILL");
+      daemons.splice(daemons.indexOf(gateway), 1);
+      fs.rmSync(path.join(dir, "run", "client.admin.pid"), { force: true });
+    },
     async makeBucket(name) {
       const response = await store.request("PUT", `/${name}`);
       if (!response.ok) throw new Error(`bucket ${name}: ${await response.text()}`);

@@ -441,7 +441,7 @@ export const segments = (archive) =>
     .filter((f) => f.endsWith(".mcap"))
     .sort();
 
-/** Import lines, each a text or an object, into an archive, by default a new one, and return it. Other options are those of
+/** Import lines, each a text or an object, into an archive, by default a new one, and return it. Other options are the ones of
  * `import`, by name. The lines are left in the file ARCHIVE.capture. */
 export async function importLines(
   t,
