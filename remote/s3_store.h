@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "remote/s3_config.h"
+#include "remote/s3_http.h"
 
 enum {
     S3_KEY_BYTES = 1024, /* of a key below the prefix, with the NUL */
@@ -44,18 +44,6 @@ typedef struct s3_options {
  * the URL, an address or the environment's values, with a hint. The caller closes *out. */
 TD_MUST_USE td_result s3_store_open(const s3_options *options, s3_store **out, td_err *err);
 void s3_store_close(s3_store *store);
-
-/* Supplies the next bytes of an object, up to size; *got is 0 only at the end. It is called from
- * the first byte again (at == 0) when a request is sent again. */
-typedef td_result s3_source(void *user, uint64_t at, void *buf, size_t size, size_t *got,
-                            td_err *err);
-
-typedef struct s3_content {
-    uint64_t bytes;
-    char sha256[TD_SHA256_HEX_BYTES]; /* of the content */
-    s3_source *read;
-    void *user;
-} s3_content;
 
 /* Make the object at key; *was_there becomes 1 if it exists already (If-None-Match: *), whatever
  * its content, else 0. It is 1, too, if an earlier try of this call made the object and its reply
