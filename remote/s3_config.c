@@ -21,8 +21,7 @@ enum {
     SHOWN_BYTES = 512,
 };
 
-/* The value of the first variable that is set and not empty, or NULL. */
-static const char *first_set(const char *a, const char *b)
+const char *s3_variable(const char *a, const char *b)
 {
     const char *value = getenv(a);
     if (value == NULL || *value == '\0')
@@ -114,7 +113,7 @@ static td_result read_endpoint(const char *text, s3_config *out, td_err *err)
 
 static td_result read_address(s3_config *out, td_err *err)
 {
-    const char *region = first_set("AWS_REGION", "AWS_DEFAULT_REGION");
+    const char *region = s3_variable("AWS_REGION", "AWS_DEFAULT_REGION");
     out->region = td_strdup(region == NULL ? "us-east-1" : region);
     if (strlen(out->region) > REGION_BYTES_MAX || !has_only(td_bytes_str(out->region), "-")) {
         (void)td_err_set(err, TD_E_INVALID, "AWS_REGION '%.*s': not a region", REGION_BYTES_MAX,
@@ -122,8 +121,8 @@ static td_result read_address(s3_config *out, td_err *err)
         td_err_hint(err, "set it to a name such as eu-central-1");
         return TD_E_INVALID;
     }
-    out->ca_file = td_strdup(first_set("AWS_CA_BUNDLE", "SSL_CERT_FILE"));
-    const char *endpoint = first_set("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
+    out->ca_file = td_strdup(s3_variable("AWS_CA_BUNDLE", "SSL_CERT_FILE"));
+    const char *endpoint = s3_variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
     if (endpoint != NULL)
         return read_endpoint(endpoint, out, err);
     char *service = joined("s3.", out->region, ".amazonaws.com");
@@ -154,9 +153,9 @@ static void read_profile(td_bytes text, const char *profile, s3_config *out)
         const char *name;
         char **value;
     } members[] = {
-        {"aws_access_key_id", &out->key_id},
-        {"aws_secret_access_key", &out->secret},
-        {"aws_session_token", &out->token},
+        {"aws_access_key_id", &out->keys.key_id},
+        {"aws_secret_access_key", &out->keys.secret},
+        {"aws_session_token", &out->keys.token},
     };
     int is_inside = 0;
     td_bytes line;
@@ -177,12 +176,13 @@ static void read_profile(td_bytes text, const char *profile, s3_config *out)
 
 static td_result read_file(s3_config *out, td_err *err)
 {
-    const char *profile = first_set("AWS_PROFILE", NULL);
-    const char *file = first_set("AWS_SHARED_CREDENTIALS_FILE", NULL);
+    const char *profile = s3_variable("AWS_PROFILE", NULL);
+    const char *file = s3_variable("AWS_SHARED_CREDENTIALS_FILE", NULL);
     const char *home = getenv("HOME");
     char *path =
         file != NULL ? td_strdup(file) : joined(home == NULL ? "" : home, "/.aws/credentials", "");
-    if (profile == NULL)
+    const int is_named = profile != NULL;
+    if (!is_named)
         profile = "default";
     uint8_t *text = NULL;
     size_t size = 0;
@@ -193,13 +193,16 @@ static td_result read_file(s3_config *out, td_err *err)
         rc = TD_OK;
     else
         rc = td_err_add(err, rc, "credentials of the store");
-    if (rc == TD_OK && (out->key_id == NULL || out->secret == NULL)) {
-        rc = td_err_set(err, TD_E_INVALID,
+    if (rc == TD_OK && (out->keys.key_id == NULL || out->keys.secret == NULL)) {
+        /* A role's credentials never replace those of a profile that was named, or of half a one.
+         */
+        const int is_free = !is_named && out->keys.key_id == NULL && out->keys.secret == NULL;
+        rc = td_err_set(err, is_free ? TD_E_NOTFOUND : TD_E_INVALID,
                         "no credentials for the store: AWS_ACCESS_KEY_ID is not set, and '%s' has "
                         "no keys of profile '%s'",
                         path, profile);
         td_err_hint(err, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a "
-                         "profile of ~/.aws/credentials");
+                         "profile of ~/.aws/credentials, or give this machine a role");
     }
     if (text != NULL)
         explicit_bzero(text, size);
@@ -221,10 +224,33 @@ static td_result check_value(const char *name, const char *value, td_err *err)
     return TD_E_INVALID;
 }
 
+td_result s3_credentials_check(const s3_credentials *keys, td_err *err)
+{
+    td_result rc = check_value("the access key's id", keys->key_id, err);
+    if (rc == TD_OK)
+        rc = check_value("the secret access key", keys->secret, err);
+    return rc == TD_OK ? check_value("the session token", keys->token, err) : rc;
+}
+
+static void free_secret(char *text)
+{
+    if (text != NULL)
+        explicit_bzero(text, strlen(text));
+    td_free(text);
+}
+
+void s3_credentials_fini(s3_credentials *keys)
+{
+    td_free(keys->key_id);
+    free_secret(keys->secret);
+    free_secret(keys->token);
+    *keys = (s3_credentials){.key_id = NULL};
+}
+
 static td_result read_credentials(s3_config *out, td_err *err)
 {
-    const char *key_id = first_set("AWS_ACCESS_KEY_ID", NULL);
-    const char *secret = first_set("AWS_SECRET_ACCESS_KEY", NULL);
+    const char *key_id = s3_variable("AWS_ACCESS_KEY_ID", NULL);
+    const char *secret = s3_variable("AWS_SECRET_ACCESS_KEY", NULL);
     if ((key_id == NULL) != (secret == NULL)) {
         (void)td_err_set(err, TD_E_INVALID, "%s is not set, but %s is",
                          key_id == NULL ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
@@ -236,17 +262,11 @@ static td_result read_credentials(s3_config *out, td_err *err)
     if (key_id == NULL) {
         rc = read_file(out, err);
     } else {
-        out->key_id = td_strdup(key_id);
-        out->secret = td_strdup(secret);
-        out->token = td_strdup(first_set("AWS_SESSION_TOKEN", NULL));
+        out->keys.key_id = td_strdup(key_id);
+        out->keys.secret = td_strdup(secret);
+        out->keys.token = td_strdup(s3_variable("AWS_SESSION_TOKEN", NULL));
     }
-    if (rc == TD_OK)
-        rc = check_value("the access key's id", out->key_id, err);
-    if (rc == TD_OK)
-        rc = check_value("the secret access key", out->secret, err);
-    if (rc == TD_OK)
-        rc = check_value("the session token", out->token, err);
-    return rc;
+    return rc == TD_OK ? s3_credentials_check(&out->keys, err) : rc;
 }
 
 td_result s3_config_read(const char *url, s3_config *out, td_err *err)
@@ -260,13 +280,6 @@ td_result s3_config_read(const char *url, s3_config *out, td_err *err)
     return rc;
 }
 
-static void free_secret(char *text)
-{
-    if (text != NULL)
-        explicit_bzero(text, strlen(text));
-    td_free(text);
-}
-
 void s3_config_fini(s3_config *config)
 {
     td_free(config->bucket);
@@ -276,8 +289,6 @@ void s3_config_fini(s3_config *config)
     td_free(config->bucket_path);
     td_free(config->region);
     td_free(config->ca_file);
-    td_free(config->key_id);
-    free_secret(config->secret);
-    free_secret(config->token);
+    s3_credentials_fini(&config->keys);
     *config = (s3_config){.bucket = NULL};
 }

@@ -14,6 +14,7 @@
 #include "base/time_text.h"
 #include "remote/s3_http.h"
 #include "remote/s3_reply.h"
+#include "remote/s3_role.h"
 #include "remote/s3_sign.h"
 
 enum {
@@ -42,6 +43,7 @@ struct s3_store {
     const td_log *log;
     td_clock clock;
     s3_http *http;
+    s3_role *role;        /* NULL: the configuration has the credentials */
     pthread_mutex_t lock; /* of `random` */
     td_random random;
     _Atomic uint64_t requests, sent_bytes, received_bytes;
@@ -56,10 +58,34 @@ typedef struct s3_call {
     uint64_t into_at; /* of a read */
     td_buf body;      /* a reply that is not a read's content */
     s3_exchange http;
+    s3_credentials keys; /* of a role */
     s3_error error;
 } s3_call;
 
 /* ---- opening ---- */
+
+/* Get credentials of a role, because the environment has none, for the reason in `missing`. */
+static td_result open_role(s3_store *store, const td_err *missing, td_err *err)
+{
+    td_result rc =
+        s3_role_open(store->http, &store->config, store->log, store->clock, &store->role, err);
+    if (rc == TD_OK)
+        return rc;
+    if (err != NULL && err->hint[0] == '\0')
+        td_err_hint(err, "%s", missing->hint);
+    return td_err_add(err, rc, "%s", missing->text);
+}
+
+static td_result open_store(s3_store *store, const char *url, td_err *err)
+{
+    td_err why;
+    td_err_clear(&why);
+    td_result rc = s3_config_read(url, &store->config, &why);
+    if (rc != TD_OK && rc != TD_E_NOTFOUND)
+        return td_err_pass(err, rc, &why);
+    td_result loaded = s3_http_open(&store->http, err);
+    return loaded == TD_OK && rc == TD_E_NOTFOUND ? open_role(store, &why, err) : loaded;
+}
 
 td_result s3_store_open(const s3_options *options, s3_store **out, td_err *err)
 {
@@ -68,9 +94,7 @@ td_result s3_store_open(const s3_options *options, s3_store **out, td_err *err)
     store->log = options->log;
     store->clock = options->clock == NULL ? clock_real() : *options->clock;
     pthread_mutex_init(&store->lock, NULL);
-    td_result rc = s3_config_read(options->url, &store->config, err);
-    if (rc == TD_OK)
-        rc = s3_http_open(&store->http, err);
+    td_result rc = open_store(store, options->url, err);
     if (rc != TD_OK) {
         s3_store_close(store);
         return rc;
@@ -86,6 +110,7 @@ void s3_store_close(s3_store *store)
 {
     if (store == NULL)
         return;
+    s3_role_close(store->role);
     s3_http_close(store->http);
     pthread_mutex_destroy(&store->lock);
     s3_config_fini(&store->config);
@@ -117,6 +142,7 @@ static void add_text(td_buf *out, const char *text)
 static s3_http_end send_signed(s3_call *call, td_err *err)
 {
     const s3_config *config = &call->store->config;
+    const s3_credentials *keys = call->store->role == NULL ? &config->keys : &call->keys;
     s3_exchange *http = &call->http;
     td_buf path;
     td_buf query;
@@ -146,8 +172,8 @@ static s3_http_end send_signed(s3_call *call, td_err *err)
         {"x-amz-content-sha256", http->content == NULL ? EMPTY_SHA256 : http->content->sha256},
     };
     size_t count_of = 3;
-    if (config->token != NULL)
-        headers[count_of++] = (s3_pair){"x-amz-security-token", config->token};
+    if (keys->token != NULL)
+        headers[count_of++] = (s3_pair){"x-amz-security-token", keys->token};
     if (http->content != NULL)
         headers[count_of++] = (s3_pair){"if-none-match", "*"};
     if (http->into != NULL) {
@@ -163,7 +189,7 @@ static s3_http_end send_signed(s3_call *call, td_err *err)
         .headers = headers,
         .header_count = count_of,
     };
-    s3_sign_authorization(&request, config->region, config->key_id, config->secret, &authorization);
+    s3_sign_authorization(&request, config->region, keys->key_id, keys->secret, &authorization);
     td_buf_add(&authorization, "", 1);
     headers[count_of++] = (s3_pair){"authorization", (const char *)authorization.data};
     TD_ASSERT(count_of <= HEADERS_MAX);
@@ -324,12 +350,15 @@ static try_end try_once(s3_call *call, td_err *err)
 {
     s3_store *store = call->store;
     s3_exchange *http = &call->http;
+    if (store->role != NULL && s3_role_get(store->role, &call->keys, err) != TD_OK)
+        return TRY_PASSING;
     call->error = (s3_error){.code = ""};
     count(&store->requests, 1);
     const uint64_t begin_ns = clock_mono_ns(store->clock);
     const s3_http_end sent = send_signed(call, err);
     const try_end end =
         sent == S3_HTTP_REPLY ? judge_reply(call, err) : explain_transport(sent, err);
+    s3_credentials_fini(&call->keys);
     count(&store->sent_bytes, http->sent_bytes);
     count(&store->received_bytes, http->got);
     td_log_emit(store->log, TD_LOG_DEBUG,

@@ -36,12 +36,15 @@ typedef struct s3_options {
     const td_clock *clock; /* NULL: clock_real() */
 } s3_options;
 
-/* Prepare requests; sends none. Credentials and the store's address are the environment's, as for
- * other programs: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or a profile
- * (AWS_PROFILE, "default") of AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials); AWS_ENDPOINT_URL_S3
+/* Prepare requests; sends none to the store. Credentials and the store's address are the
+ * environment's, as for other programs: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+ * AWS_SESSION_TOKEN, or a profile (AWS_PROFILE, "default") of AWS_SHARED_CREDENTIALS_FILE
+ * (~/.aws/credentials), or the role of the container or instance (s3_role.h), whose credentials are
+ * renewed before they expire; AWS_ENDPOINT_URL_S3
  * or AWS_ENDPOINT_URL (https://s3.REGION.amazonaws.com), AWS_REGION or AWS_DEFAULT_REGION
  * ("us-east-1"); AWS_CA_BUNDLE or SSL_CERT_FILE; http_proxy, HTTPS_PROXY, NO_PROXY. TD_E_INVALID:
- * the URL, an address or the environment's values, with a hint. The caller closes *out. */
+ * the URL, an address or the environment's values, with a hint; errors of s3_role_open. The caller
+ * closes *out. */
 TD_MUST_USE td_result s3_store_open(const s3_options *options, s3_store **out, td_err *err);
 void s3_store_close(s3_store *store);
 

@@ -25,7 +25,13 @@
 #define SECRET "wJalrXUtnFEMI/K7MDENG"
 #define TOKEN  "FwoGZXIvYXdzE"
 
-enum { REPLIES_MAX = 4, HEAD_BYTES = 16384, KEYS_BYTES = 1024, CONTENT_BYTES = 5 };
+enum {
+    REPLIES_MAX = 8,
+    HEAD_BYTES = 16384,
+    ALL_BYTES = REPLIES_MAX * HEAD_BYTES,
+    KEYS_BYTES = 1024,
+    CONTENT_BYTES = 5
+};
 
 /* ---- the store ---- */
 
@@ -37,11 +43,13 @@ typedef struct reply {
 
 typedef struct scripted_store {
     int listener;
+    uint16_t port;
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
     const reply *replies; /* the last one that has a body repeats */
     unsigned request_count;
     char head[HEAD_BYTES]; /* of the latest request, with its body */
+    char all[ALL_BYTES];   /* heads of all requests, as many as fit */
 } scripted_store;
 
 static void serve(scripted_store *store, int peer)
@@ -63,6 +71,8 @@ static void serve(scripted_store *store, int peer)
     }
     pthread_mutex_lock(&store->lock);
     memcpy(store->head, head, size + 1);
+    if (strlen(store->all) + size < ALL_BYTES)
+        strcat(store->all, head);
     const reply *replies = store->replies;
     unsigned last = 0;
     while (last < store->request_count && last + 1 < REPLIES_MAX && replies[last + 1].body != NULL)
@@ -104,13 +114,24 @@ static void start_store(scripted_store *store)
     assert_int_equal(bind(store->listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(store->listener, 16), 0);
     assert_int_equal(getsockname(store->listener, (struct sockaddr *)&address, &size), 0);
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/s3/", ntohs(address.sin_port));
+    store->port = ntohs(address.sin_port);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/s3/", store->port);
     setenv("AWS_ENDPOINT_URL", url, 1);
     setenv("AWS_ACCESS_KEY_ID", "AKIA", 1);
     setenv("AWS_SECRET_ACCESS_KEY", SECRET, 1);
     setenv("AWS_SESSION_TOKEN", TOKEN, 1);
     setenv("no_proxy", "*", 1);
     assert_int_equal(pthread_create(&store->thread, NULL, run_store, store), 0);
+}
+
+/* Let it give these replies from now on. */
+static void script(scripted_store *store, const reply *replies)
+{
+    pthread_mutex_lock(&store->lock);
+    store->replies = replies;
+    store->request_count = 0;
+    store->all[0] = '\0';
+    pthread_mutex_unlock(&store->lock);
 }
 
 static void stop_store(scripted_store *store)
@@ -499,16 +520,23 @@ static td_result request(s3_store *store, test_verb verb, char *out, td_err *err
     return rc;
 }
 
+static clock_sim *open_clock(td_clock *out)
+{
+    uint64_t wall_ns = 0;
+    assert_int_equal(td_time_parse_rfc3339(td_bytes_str("2013-05-24T00:00:00Z"), &wall_ns, NULL),
+                     TD_OK);
+    clock_sim *sim = clock_sim_open(wall_ns, 1);
+    *out = clock_sim_clock(sim);
+    return sim;
+}
+
 static void test_replies(void **state)
 {
     (void)state;
     scripted_store peer = {.request_count = 0};
     start_store(&peer);
-    uint64_t wall_ns = 0;
-    assert_int_equal(td_time_parse_rfc3339(td_bytes_str("2013-05-24T00:00:00Z"), &wall_ns, NULL),
-                     TD_OK);
-    clock_sim *sim = clock_sim_open(wall_ns, 1);
-    const td_clock clock = clock_sim_clock(sim);
+    td_clock clock;
+    clock_sim *sim = open_clock(&clock);
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         print_message("%s\n", ROWS[i].name);
         td_err err;
@@ -516,10 +544,7 @@ static void test_replies(void **state)
         s3_store *store = NULL;
         const s3_options options = {.url = "s3://bucket/p/", .clock = &clock};
         assert_int_equal(s3_store_open(&options, &store, &err), TD_OK);
-        pthread_mutex_lock(&peer.lock);
-        peer.replies = ROWS[i].replies;
-        peer.request_count = 0;
-        pthread_mutex_unlock(&peer.lock);
+        script(&peer, ROWS[i].replies);
         char out[KEYS_BYTES];
         td_result rc = request(store, ROWS[i].verb, out, &err);
         const s3_traffic traffic = s3_store_traffic(store);
@@ -625,7 +650,36 @@ static const char *const VARIABLES[] = {
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_CA_BUNDLE",
     "SSL_CERT_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
 };
+
+/* Set only these variables: "NAME=VALUE NAME=VALUE". A value that begins with '@' is a path of the
+ * scripted store, which may be NULL. */
+static void set_environment(const char *text, const scripted_store *store)
+{
+    td_bytes rest = td_bytes_str(text);
+    td_bytes part;
+    for (size_t i = 0; i < sizeof VARIABLES / sizeof VARIABLES[0]; i++)
+        unsetenv(VARIABLES[i]);
+    while (td_bytes_next(&rest, ' ', &part)) {
+        char *name = td_strndup((const char *)part.data, part.size);
+        char *value = strchr(name, '=');
+        char url[256];
+        if (value != NULL) {
+            *value++ = '\0';
+            if (*value == '@' && store != NULL)
+                snprintf(url, sizeof url, "http://127.0.0.1:%u%s", store->port, value + 1);
+            setenv(name, *value == '@' ? url : value, 1);
+        }
+        td_free(name);
+    }
+}
 
 static const char PROFILES[] = "# comment\n[default]\naws_access_key_id = AKID\n"
                                "aws_secret_access_key=" SECRET "\r\n[ other ]\n"
@@ -653,7 +707,10 @@ static const struct {
     {"s3://bucket", "AWS_PROFILE=other",
      "https://bucket.s3.us-east-1.amazonaws.com|| |OTHER|" TOKEN},
     {"s3://bucket", "AWS_PROFILE=half", "no keys of profile 'half'"},
-    {"s3://bucket", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent", "no credentials for the store"},
+    {"s3://bucket", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent",
+     "no credentials for the store: AWS_ACCESS_KEY_ID is not set, and '/nonexistent' has no keys "
+     "of "
+     "profile 'default'"},
     {"s3://bucket", "AWS_ACCESS_KEY_ID=ID", "AWS_SECRET_ACCESS_KEY is not set"},
     {"s3://bucket", "AWS_ACCESS_KEY_ID=ID AWS_SECRET_ACCESS_KEY=" SECRET "\n",
      "the secret access key of the store is malformed: byte 22"},
@@ -679,31 +736,22 @@ static void test_config(void **state)
     file_write_text(path, PROFILES);
     for (size_t i = 0; i < sizeof CONFIGS / sizeof CONFIGS[0]; i++) {
         print_message("%s %s\n", CONFIGS[i].url, CONFIGS[i].environment);
-        for (size_t j = 0; j < sizeof VARIABLES / sizeof VARIABLES[0]; j++)
-            unsetenv(VARIABLES[j]);
-        setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
-        td_bytes rest = td_bytes_str(CONFIGS[i].environment);
-        td_bytes part;
-        while (td_bytes_next(&rest, ' ', &part)) {
-            char *name = td_strndup((const char *)part.data, part.size);
-            char *value = strchr(name, '=');
-            if (value != NULL) {
-                *value = '\0';
-                setenv(name, value + 1, 1);
-            }
-            td_free(name);
-        }
+        set_environment(CONFIGS[i].environment, NULL);
+        setenv("AWS_SHARED_CREDENTIALS_FILE", path,
+               strstr(CONFIGS[i].environment, "_FILE") == NULL);
         s3_config config;
         td_err err;
         td_err_clear(&err);
         if (s3_config_read(CONFIGS[i].url, &config, &err) == TD_OK) {
             char text[256];
             snprintf(text, sizeof text, "%s|%s|%s |%s|%s%s", config.endpoint, config.bucket_path,
-                     config.prefix, config.key_id, config.token == NULL ? "-" : config.token,
+                     config.prefix, config.keys.key_id,
+                     config.keys.token == NULL ? "-" : config.keys.token,
                      config.ca_file == NULL ? "" : config.ca_file);
             assert_string_equal(text, CONFIGS[i].want);
         } else {
-            assert_int_equal(err.code, TD_E_INVALID);
+            const int is_free = strstr(err.text, "profile 'default'") != NULL;
+            assert_int_equal(err.code, is_free ? TD_E_NOTFOUND : TD_E_INVALID);
             if (strstr(err.text, CONFIGS[i].want) == NULL)
                 assert_string_equal(err.text, CONFIGS[i].want);
             assert_true(strlen(err.hint) > 0);
@@ -715,6 +763,297 @@ static void test_config(void **state)
     temp_folder_remove(folder);
 }
 
+/* ---- roles ---- */
+
+#define NOWHERE   "AWS_SHARED_CREDENTIALS_FILE=/nonexistent AWS_ENDPOINT_URL=@/s3/ "
+#define CONTAINER NOWHERE "AWS_CONTAINER_CREDENTIALS_FULL_URI=@/keys?a=1 "
+#define INSTANCE  NOWHERE "AWS_EC2_METADATA_SERVICE_ENDPOINT=@ "
+/* The clock is at 2013-05-24T00:00:00Z. */
+#define KEYS_OF(id, until)                                                                         \
+    "{\"Code\":\"Success\",\"AccessKeyId\":\"" id "\",\"SecretAccessKey\":\"" SECRET               \
+    "\",\"Token\":\"" TOKEN "\",\"Expiration\":\"2013-05-24T" until "Z\"}"
+#define GIVES(id, until)                                                                           \
+    {                                                                                              \
+        "200 OK", KEYS_OF(id, until), 0                                                            \
+    }
+#define TOKEN_OF_SERVICE                                                                           \
+    {                                                                                              \
+        "200 OK", "service-token", 0                                                               \
+    }
+#define WITHOUT "no credentials for the store: AWS_ACCESS_KEY_ID is not set, and '/nonexistent' "
+
+/* A store is opened, and makes an object. */
+static const struct {
+    const char *name;
+    const char *environment;
+    reply replies[REPLIES_MAX];
+    td_result want;
+    unsigned requests;
+    const char *texts[3]; /* in the requests, or in the error */
+} ROLES[] = {
+    {"a container",
+     CONTAINER "AWS_CONTAINER_AUTHORIZATION_TOKEN=of-variable",
+     {GIVES("ASIA", "06:00:00"), {MADE, "", 0}},
+     TD_OK,
+     2,
+     {"GET /keys?a=1 HTTP", "authorization: of-variable\r\n", "Credential=ASIA/"}},
+    {"a token in a file",
+     CONTAINER "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=%s",
+     {GIVES("ASIA", "06:00:00"), {MADE, "", 0}},
+     TD_OK,
+     2,
+     {"authorization: of-file\r\n", "x-amz-security-token: " TOKEN "\r\n", NULL}},
+    {"an instance",
+     INSTANCE,
+     {TOKEN_OF_SERVICE, {"200 OK", "a role\nb", 0}, GIVES("ASIA", "06:00:00"), {MADE, "", 0}},
+     TD_OK,
+     4,
+     {"PUT /latest/api/token HTTP", "GET /latest/meta-data/iam/security-credentials/a%20role HTTP",
+      "x-aws-ec2-metadata-token: service-token\r\n"}},
+    {"a service that fails once",
+     CONTAINER,
+     {{NULL, "", 0}, GIVES("ASIA", "06:00:00"), {MADE, "", 0}},
+     TD_OK,
+     3,
+     {"Credential=ASIA/", NULL, NULL}},
+    {"no container's credentials",
+     CONTAINER,
+     {{"403 No", SECRET, 0}},
+     TD_E_IO,
+     1,
+     {WITHOUT "has no keys of profile 'default': the container's role: http://127.0.0.1:",
+      " replies 403", NULL}},
+    {"a service that always fails",
+     CONTAINER,
+     {{"500 No", SECRET, 0}},
+     TD_E_IO,
+     2,
+     {"the container's role", "replies 500", NULL}},
+    {"no role",
+     INSTANCE,
+     {TOKEN_OF_SERVICE, {"404 No", "", 0}},
+     TD_E_INVALID,
+     2,
+     {WITHOUT, "the instance's role: http://127.0.0.1:", " replies 404"}},
+    {"an empty name",
+     INSTANCE,
+     {TOKEN_OF_SERVICE, {"200 OK", "\n", 0}},
+     TD_E_INVALID,
+     2,
+     {WITHOUT, "names no role", NULL}},
+    {"not JSON", CONTAINER, {{"200 OK", SECRET, 0}}, TD_E_IO, 1, {WITHOUT, "JSON", NULL}},
+    {"no token",
+     CONTAINER,
+     {{"200 OK", "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"" SECRET "\"}", 0}},
+     TD_E_IO,
+     1,
+     {WITHOUT, "replies without AccessKeyId, SecretAccessKey, Token and Expiration", NULL}},
+    {"no credentials",
+     INSTANCE,
+     {TOKEN_OF_SERVICE,
+      {"200 OK", "role", 0},
+      {"200 OK", "{\"Code\":\"AssumeRoleUnauthorizedAccess\"}", 0}},
+     TD_E_IO,
+     3,
+     {WITHOUT, "has no credentials: AssumeRoleUnauthorizedAccess", NULL}},
+    {"malformed credentials",
+     CONTAINER,
+     {GIVES("A B", "06:00:00")},
+     TD_E_IO,
+     1,
+     {WITHOUT, "the access key's id of the store is malformed: byte 2", NULL}},
+    {"expired credentials",
+     CONTAINER,
+     {GIVES("ASIA", "00:00:00")},
+     TD_E_IO,
+     1,
+     {WITHOUT, "gives credentials that expired at 2013-05-24T00:00:00", NULL}},
+    {"no service",
+     NOWHERE "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1",
+     {{NULL, "", 0}},
+     TD_E_INVALID,
+     0,
+     {WITHOUT, "the instance's role: no connection to http://127.0.0.1:1: ", NULL}},
+    {"disabled",
+     INSTANCE "AWS_EC2_METADATA_DISABLED=true",
+     {{NULL, "", 0}},
+     TD_E_INVALID,
+     0,
+     {WITHOUT, "AWS_EC2_METADATA_DISABLED is true", NULL}},
+    {"a web identity",
+     INSTANCE "AWS_WEB_IDENTITY_TOKEN_FILE=/token",
+     {{NULL, "", 0}},
+     TD_E_INVALID,
+     0,
+     {WITHOUT, "web identities are not supported", NULL}},
+    {"http to another machine",
+     NOWHERE "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://10.0.0.1/",
+     {{NULL, "", 0}},
+     TD_E_INVALID,
+     0,
+     {WITHOUT, "http to '10.0.0.1', which is neither a loopback nor a link-local address", NULL}},
+    {"a relative URI that is no path",
+     NOWHERE "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=keys",
+     {{NULL, "", 0}},
+     TD_E_INVALID,
+     0,
+     {WITHOUT, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: not a path", NULL}},
+    {"no file of the token",
+     CONTAINER "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/nonexistent",
+     {{NULL, "", 0}},
+     TD_E_IO,
+     0,
+     {WITHOUT, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: ", NULL}},
+    {"a malformed token",
+     CONTAINER "AWS_CONTAINER_AUTHORIZATION_TOKEN=" SECRET "\t",
+     {{NULL, "", 0}},
+     TD_E_IO,
+     0,
+     {WITHOUT, "the token of AWS_CONTAINER_AUTHORIZATION_TOKEN is malformed: byte 22", NULL}},
+};
+
+static void assert_has(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        assert_string_equal(text, part);
+}
+
+static void test_roles(void **state)
+{
+    (void)state;
+    scripted_store peer = {.request_count = 0};
+    char folder[TEMP_FOLDER_BYTES];
+    char path[TEMP_FOLDER_BYTES + 16];
+    temp_folder_make(TEMP_IN_MEMORY, folder);
+    snprintf(path, sizeof path, "%s/token", folder);
+    file_write_text(path, "of-file\n");
+    start_store(&peer);
+    td_clock clock;
+    clock_sim *sim = open_clock(&clock);
+    for (size_t i = 0; i < sizeof ROLES / sizeof ROLES[0]; i++) {
+        print_message("%s\n", ROLES[i].name);
+        set_environment(ROLES[i].environment, &peer);
+        const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+        if (file != NULL && strcmp(file, "%s") == 0)
+            setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path, 1);
+        script(&peer, ROLES[i].replies);
+        td_err err;
+        td_err_clear(&err);
+        s3_store *store = NULL;
+        char out[KEYS_BYTES];
+        const s3_options options = {.url = "s3://bucket", .clock = &clock};
+        td_result rc = s3_store_open(&options, &store, &err);
+        if (rc == TD_OK)
+            rc = request(store, MAKE, out, &err);
+        s3_store_close(store);
+        if (rc != ROLES[i].want)
+            print_message("%s\n", err.text);
+        assert_int_equal(rc, ROLES[i].want);
+        pthread_mutex_lock(&peer.lock);
+        assert_int_equal(peer.request_count, ROLES[i].requests);
+        for (size_t j = 0; j < 3 && ROLES[i].texts[j] != NULL; j++)
+            assert_has(rc == TD_OK ? peer.all : err.text, ROLES[i].texts[j]);
+        pthread_mutex_unlock(&peer.lock);
+        assert_true(rc == TD_OK || strlen(err.hint) > 0);
+        assert_null(strstr(err.text, SECRET));
+        assert_null(strstr(err.text, TOKEN));
+    }
+    clock_sim_close(sim);
+    stop_store(&peer);
+    temp_folder_remove(folder);
+}
+
+static void count_warnings(void *ctx, td_log_level level, const char *line)
+{
+    unsigned *warnings = ctx;
+    assert_null(strstr(line, SECRET));
+    *warnings += level == TD_LOG_WARNING;
+}
+
+/* The number of requests of this script, and a text of the latest one. */
+static void assert_requests(scripted_store *store, unsigned count, const char *text)
+{
+    pthread_mutex_lock(&store->lock);
+    assert_int_equal(store->request_count, count);
+    assert_has(store->head, text);
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* Credentials are renewed 5 minutes before they expire; the old ones are used until then. */
+static void test_renewal(void **state)
+{
+    (void)state;
+    static const reply FIRST[REPLIES_MAX] = {GIVES("ASIA1", "01:00:00"), {MADE, "", 0}};
+    static const reply LATER[REPLIES_MAX] = {{"404 No", "", 0}, {MADE, "", 0}};
+    static const reply RENEWED[REPLIES_MAX] = {GIVES("ASIA2", "02:00:00"), {MADE, "", 0}};
+    static const reply REFUSED[REPLIES_MAX] = {{"403 No", "", 0}};
+    scripted_store peer = {.replies = FIRST};
+    start_store(&peer);
+    set_environment(CONTAINER, &peer);
+    td_clock clock;
+    clock_sim *sim = open_clock(&clock);
+    unsigned warnings = 0;
+    const td_log log = {.fn = count_warnings, .ctx = &warnings, .level_max = TD_LOG_WARNING};
+    const s3_options options = {.url = "s3://bucket", .clock = &clock, .log = &log};
+    s3_store *store = NULL;
+    char out[KEYS_BYTES];
+    td_err err;
+    td_err_clear(&err);
+    assert_int_equal(s3_store_open(&options, &store, &err), TD_OK);
+    clock_sim_advance(sim, 3299 * TD_NS_PER_S);
+    assert_int_equal(request(store, MAKE, out, &err), TD_OK);
+    assert_requests(&peer, 2, "Credential=ASIA1/");
+    clock_sim_advance(sim, TD_NS_PER_S);
+    script(&peer, LATER);
+    assert_int_equal(request(store, MAKE, out, &err), TD_OK);
+    assert_requests(&peer, 2, "Credential=ASIA1/");
+    assert_int_equal(request(store, MAKE, out, &err), TD_OK); /* asks for none so soon */
+    assert_requests(&peer, 3, "Credential=ASIA1/");
+    assert_int_equal(warnings, 1);
+    clock_sim_advance(sim, 300 * TD_NS_PER_S);
+    script(&peer, RENEWED);
+    assert_int_equal(request(store, MAKE, out, &err), TD_OK);
+    assert_requests(&peer, 2, "Credential=ASIA2/");
+    clock_sim_advance(sim, 3600 * TD_NS_PER_S);
+    script(&peer, REFUSED);
+    assert_int_equal(request(store, MAKE, out, &err), TD_E_IO);
+    assert_requests(&peer, S3_TRIES, "GET /keys?a=1 HTTP");
+    assert_has(err.text,
+               "cannot make s3://bucket/k=1 +: tried 6 times: the credentials expired and "
+               "cannot be renewed: the container's role: http://127.0.0.1:");
+    s3_store_close(store);
+    clock_sim_close(sim);
+    stop_store(&peer);
+}
+
+/* Of several threads that need new credentials, one asks for them. */
+static void test_renewal_by_threads(void **state)
+{
+    (void)state;
+    static const reply FIRST[REPLIES_MAX] = {GIVES("ASIA1", "01:00:00")};
+    static const reply RENEWED[REPLIES_MAX] = {GIVES("ASIA2", "06:00:00"),
+                                               {RANGE("3-7/9"), "defgh", 0}};
+    scripted_store peer = {.replies = FIRST};
+    start_store(&peer);
+    set_environment(CONTAINER, &peer);
+    td_clock clock;
+    clock_sim *sim = open_clock(&clock);
+    s3_store *store = NULL;
+    pthread_t threads[THREADS];
+    const s3_options options = {.url = "s3://bucket", .clock = &clock};
+    assert_int_equal(s3_store_open(&options, &store, NULL), TD_OK);
+    script(&peer, RENEWED);
+    clock_sim_advance(sim, 3600 * TD_NS_PER_S);
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_often, store), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    s3_store_close(store);
+    clock_sim_close(sim);
+    stop_store(&peer);
+    assert_int_equal(peer.request_count, 1 + THREADS * READS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -722,6 +1061,9 @@ int main(void)
         cmocka_unit_test(test_replies),
         cmocka_unit_test(test_content),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_renewal),
+        cmocka_unit_test(test_renewal_by_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
