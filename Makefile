@@ -17,8 +17,8 @@ export TAPEDECK_CAPTURES
 # ---- sources (docs/architecture.md explains the folders) -------------------------------------------
 
 # Of a folder with a folder inside it: its own files, and that folder's.
-LIBRARIES := base base/json pack schema book embed format archive tape recorder/capture export/parquet
-PROGRAMS := base/cli wire remote replay/play replay/cut replay/serve replay recorder/pipeline recorder/tap recorder/import recorder/merge recorder \
+LIBRARIES := base base/json pack schema book embed format archive remote tape recorder/capture export/parquet
+PROGRAMS := base/cli wire replay/play replay/cut replay/serve replay recorder/pipeline recorder/tap recorder/import recorder/merge recorder \
             export regress/drift regress sim view verbs
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
@@ -98,7 +98,7 @@ LIBS_wire := -lssl -lcrypto
 LIBS_cli := -lyaml
 # The page's server. Only programs that have it need the library. (libcurl is loaded when it is used.)
 LIBS_view := -Wl,--push-state,--as-needed -lwebsockets -Wl,--pop-state
-# Decoders of users (dlopen); a library of its own before glibc 2.34.
+# Decoders of users, libcurl (dlopen); a library of its own before glibc 2.34.
 LIBS_replay := -ldl
 
 # ---- objects, libraries, programs -----------------------------------------------------------------
@@ -448,7 +448,7 @@ mutations: all
 # object whose only global symbols are tapedeck_*.
 VERSION = $(shell sed -n 's/.*TAPEDECK_VERSION "\(.*\)"/\1/p' base/version.h)
 SONAME = libtapedeck.so.$(word 1,$(subst ., ,$(VERSION)))
-LIBS_embed = -lyaml -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto
+LIBS_embed = -lyaml -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -ldl
 EMBED = $(B)/lib/tapedeck.o
 LIB_static = $(B)/lib/libtapedeck.a
 LIB_shared = $(B)/lib/$(SONAME)

@@ -16,13 +16,7 @@ tapedeck_archive *tapedeck_archive_open(const char *path, tapedeck_error *error)
     damage_report_init(&made->damage);
     const archive_options options = {
         .io = io_posix(), .clock = clock_real(), .log = &made->damage.log};
-    td_result rc =
-        archive_is_url(path)
-            ? td_err_set(&err, TD_E_UNSUPPORTED,
-                         "'%s': the library reads folders and files; tapedeck cut writes the "
-                         "selection of an archive in a store to a file",
-                         path)
-            : archive_open(&options, path, ARCHIVE_READ, &made->of, &err);
+    td_result rc = remote_open_archive(&options, path, &made->remote, &made->of, &err);
     if (rc == TD_OK) {
         kept_families_add(&made->of, 1, &made->damage.log);
         return made;
@@ -39,6 +33,7 @@ void tapedeck_archive_close(tapedeck_archive *a)
     topic_list_fini(&a->names);
     td_free(a->topics);
     archive_close(a->of);
+    remote_io_close(a->remote);
     damage_report_fini(&a->damage);
     td_free(a);
 }

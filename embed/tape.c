@@ -63,6 +63,12 @@ static td_result open_tape(tapedeck_tape *t, td_err *err)
                                   .is_following = tape_is_following(t) != 0,
                                   .hold_ns = tape_is_following(t) && !is_one_feed ? HOLD_NS : 0};
     td_result rc = TD_OK;
+    if (tape_is_following(t) && t->of->remote != NULL)
+        return td_err_set(
+            err, TD_E_UNSUPPORTED,
+            "'%s' cannot be followed: an archive in a store is read as it was when it "
+            "was opened; follow the folder that the recorder writes",
+            archive_path(of));
     if (!tape_is_following(t)) /* when following, the selected names may be recorded later */
         rc = selection_check_names(of, &request->wanted, err);
     if (rc == TD_OK && !tape_is_following(t))

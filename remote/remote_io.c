@@ -392,7 +392,7 @@ td_result remote_io_open(const char *url, const td_log *log, remote_io **out, td
         rc = remote_manifest_read(made->store, &made->manifest, err);
     if (rc == TD_OK && made->manifest.number == 0) {
         rc = td_err_set(err, TD_E_NOTFOUND, "no archive was pushed to it: no manifest is there");
-        td_err_hint(err, "give the s3://BUCKET/PREFIX that 'tapedeck push' was given");
+        td_err_hint(err, "give the s3://BUCKET/PREFIX to which an archive was pushed");
     }
     if (rc != TD_OK) {
         remote_io_close(made);

@@ -39,8 +39,10 @@ typedef struct tapedeck_error {
 
 typedef struct tapedeck_archive tapedeck_archive;
 
-/* Open an archive for reading: a folder, or a single .mcap file. NULL with an error, also if path
- * is not an archive. */
+/* Open an archive for reading: a folder, a single .mcap file, or s3://BUCKET/PREFIX, to which
+ * `tapedeck push` sent it (docs/archive.md has the variables with the store's address and
+ * credentials). An archive in a store is read as it was when it was opened. It needs libcurl, which
+ * is loaded when such an archive is opened. NULL with an error, also if path is not an archive. */
 TAPEDECK_API tapedeck_archive *tapedeck_archive_open(const char *path, tapedeck_error *error);
 /* Close an archive. The caller must close the archive's tapes first. NULL is fine. */
 TAPEDECK_API void tapedeck_archive_close(tapedeck_archive *archive);

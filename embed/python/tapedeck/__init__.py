@@ -606,5 +606,5 @@ class Archive:
 
 
 def open(path, strict=True):
-    """Open an archive: a folder, or a single .mcap file. strict=False: skip damage."""
+    """Open an archive: a folder, a single .mcap file, or "s3://BUCKET/PREFIX". strict=False: skip damage."""
     return Archive(path, strict)
