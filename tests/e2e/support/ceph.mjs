@@ -71,6 +71,9 @@ function configuration(dir, port) {
     bluestore_cache_autotune: false,
     bluestore_cache_size: 64 * 2 ** 20,
     osd_memory_target: 896 * 2 ** 20,
+    // Temporary credentials.
+    rgw_s3_auth_use_sts: true,
+    rgw_sts_key: "0123456789abcdef",
     rgw_frontends: `beast endpoint=127.0.0.1:${port}`,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
@@ -79,7 +82,7 @@ function configuration(dir, port) {
 
 /** Starts a store in dir, in half a minute. It is stopped when the test ends. url: its address; environment: variables for
  * tapedeck; makeBucket(name); killGateway(), startGateway(); request(method, path, {query, body, headers}): a signed request, with
- * fetch's response. */
+ * fetch's response; temporaryKeys(): credentials as a role's, {AccessKeyId, SecretAccessKey, Token}. */
 export async function cephStore(t, dir) {
   const port = await freePorts();
   for (const name of ["mon", "osd", "run"]) fs.mkdirSync(path.join(dir, name));
@@ -127,7 +130,8 @@ export async function cephStore(t, dir) {
     "--uid=test",
     "--display-name=test",
     `--access-key=${KEY_ID}`,
-    `--secret=${SECRET}`
+    `--secret=${SECRET}`,
+    "--caps=user-policy=*"
   );
   const store = {
     url,
@@ -143,6 +147,23 @@ export async function cephStore(t, dir) {
       process.kill(gateway, "SIGKILL");
       daemons.splice(daemons.indexOf(gateway), 1);
       fs.rmSync(path.join(dir, "run", "client.admin.pid"), { force: true });
+    },
+    async temporaryKeys() {
+      const post = async (fields) => {
+        const body = new URLSearchParams(fields).toString();
+        const headers = { "content-type": "application/x-www-form-urlencoded" };
+        const response = await store.request("POST", "/", { body, headers });
+        return `${response.status} ${await response.text()}`;
+      };
+      const allow = { Effect: "Allow", Action: ["s3:*", "sts:*"], Resource: "*" };
+      const PolicyDocument = JSON.stringify({ Version: "2012-10-17", Statement: [allow] });
+      const policy = { Action: "PutUserPolicy", PolicyName: "all", UserName: "test" };
+      const allowed = await post({ ...policy, PolicyDocument });
+      const text = await post({ Action: "GetSessionToken", DurationSeconds: 900 });
+      const of = (name) => new RegExp(`<${name}>([^<]+)</${name}>`).exec(text)?.[1];
+      const Token = of("SessionToken");
+      if (Token === undefined) throw new Error(`temporary keys: ${allowed} ${text}`);
+      return { AccessKeyId: of("AccessKeyId"), SecretAccessKey: of("SecretAccessKey"), Token };
     },
     async makeBucket(name) {
       const response = await store.request("PUT", `/${name}`);
