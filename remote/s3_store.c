@@ -191,8 +191,8 @@ static s3_http_end send_signed(s3_call *call, td_err *err)
     };
     s3_sign_authorization(&request, config->region, keys->key_id, keys->secret, &authorization);
     td_buf_add(&authorization, "", 1);
+    TD_ASSERT(count_of < HEADERS_MAX);
     headers[count_of++] = (s3_pair){"authorization", (const char *)authorization.data};
-    TD_ASSERT(count_of <= HEADERS_MAX);
     http->url = (const char *)url.data;
     http->headers = headers;
     http->header_count = count_of;
