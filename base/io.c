@@ -7,6 +7,17 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+/* A table lacks the function: its files are only read. */
+static td_result refuse(const char *path, td_err *err)
+{
+    return td_err_set(err, TD_E_UNSUPPORTED, "cannot change '%s': it is only read", path);
+}
+
+static td_result refuse_file(td_err *err)
+{
+    return td_err_set(err, TD_E_UNSUPPORTED, "the file is only read");
+}
+
 td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out, td_err *err)
 {
     *out = NULL;
@@ -76,6 +87,8 @@ td_result td_io_read_file(td_io io, const char *path, size_t size_max, uint8_t *
 td_result td_io_append(td_file *file, const void *bytes, size_t size, td_err *err)
 {
     TD_ASSERT(size == 0 || bytes != NULL);
+    if (file->ops->append == NULL)
+        return refuse_file(err);
     return size == 0 ? TD_OK : file->ops->append(file, bytes, size, err);
 }
 
@@ -83,6 +96,8 @@ enum { RENEW_BYTES = 256 << 10 };
 
 td_result td_io_rewrite(td_file *file, uint64_t at, uint64_t size, td_err *err)
 {
+    if (file->ops->overwrite == NULL)
+        return refuse_file(err);
     uint8_t *block = td_alloc(RENEW_BYTES);
     td_result rc = TD_OK;
     while (rc == TD_OK && size > 0) {
@@ -99,17 +114,17 @@ td_result td_io_rewrite(td_file *file, uint64_t at, uint64_t size, td_err *err)
 
 td_result td_io_truncate(td_file *file, uint64_t size, td_err *err)
 {
-    return file->ops->truncate(file, size, err);
+    return file->ops->truncate == NULL ? refuse_file(err) : file->ops->truncate(file, size, err);
 }
 
 td_result td_io_sync(td_file *file, td_err *err)
 {
-    return file->ops->sync(file, err);
+    return file->ops->sync == NULL ? refuse_file(err) : file->ops->sync(file, err);
 }
 
 td_result td_io_rename(td_io io, const char *from, const char *to, td_err *err)
 {
-    return io.ops->rename(io.ctx, from, to, err);
+    return io.ops->rename == NULL ? refuse(from, err) : io.ops->rename(io.ctx, from, to, err);
 }
 
 td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err)
@@ -133,17 +148,29 @@ td_result td_io_check_absent(td_io io, const char *path, td_err *err)
 
 td_result td_io_make_private(td_io io, const char *path, td_err *err)
 {
-    return io.ops->make_private(io.ctx, path, err);
+    return io.ops->make_private == NULL ? refuse(path, err)
+                                        : io.ops->make_private(io.ctx, path, err);
 }
 
 td_result td_io_copy_access(td_io io, const char *path, td_file *to, td_err *err)
 {
-    return io.ops->copy_access(io.ctx, path, to, err);
+    return io.ops->copy_access == NULL ? refuse(path, err)
+                                       : io.ops->copy_access(io.ctx, path, to, err);
+}
+
+td_result td_io_mark_used(td_io io, const char *path, td_err *err)
+{
+    return io.ops->mark_used == NULL ? refuse(path, err) : io.ops->mark_used(io.ctx, path, err);
+}
+
+td_result td_io_used_ns(td_io io, const char *path, uint64_t *out, td_err *err)
+{
+    return io.ops->used_ns == NULL ? refuse(path, err) : io.ops->used_ns(io.ctx, path, out, err);
 }
 
 td_result td_io_unlink(td_io io, const char *path, td_err *err)
 {
-    return io.ops->unlink(io.ctx, path, err);
+    return io.ops->unlink == NULL ? refuse(path, err) : io.ops->unlink(io.ctx, path, err);
 }
 
 /* Make the folder path[0..length) and sync its parent. path is unchanged afterwards. */
@@ -151,6 +178,8 @@ static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_e
 {
     TD_ASSERT(length > 0);
     TD_ASSERT(path[length - 1] != '\0');
+    if (io.ops->mkdir == NULL)
+        return refuse(path, err);
     char cut = path[length];
     path[length] = '\0';
     td_result rc = io.ops->mkdir(io.ctx, path, err);
@@ -228,7 +257,7 @@ td_result td_io_list(td_io io, const char *path, td_list_fn *fn, void *user, td_
 
 td_result td_io_sync_dir(td_io io, const char *path, td_err *err)
 {
-    return io.ops->sync_dir(io.ctx, path, err);
+    return io.ops->sync_dir == NULL ? refuse(path, err) : io.ops->sync_dir(io.ctx, path, err);
 }
 
 /* Length of path's folder, without the '/' except for the root; 0 without a folder. */
@@ -248,7 +277,7 @@ td_result td_io_sync_folder_of(td_io io, const char *path, td_err *err)
         memcpy(folder, path, size);
         folder[size] = '\0';
     }
-    return io.ops->sync_dir(io.ctx, folder, err);
+    return td_io_sync_dir(io, folder, err);
 }
 
 td_result td_io_publish(td_io io, const char *from, const char *to, td_err *err)
@@ -285,12 +314,13 @@ td_result td_io_write_file(td_io io, const char *path, td_open_mode mode, td_wri
 
 td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err)
 {
-    return io.ops->space(io.ctx, path, out, err);
+    return io.ops->space == NULL ? refuse(path, err) : io.ops->space(io.ctx, path, out, err);
 }
 
 td_result td_io_check_writable(td_io io, const char *path, td_err *err)
 {
-    return io.ops->check_writable(io.ctx, path, err);
+    return io.ops->check_writable == NULL ? refuse(path, err)
+                                          : io.ops->check_writable(io.ctx, path, err);
 }
 
 td_result td_io_check_name(td_io io, const char *path, td_file *file, td_name_state *out,
@@ -312,7 +342,7 @@ struct td_lock {
 
 td_result td_io_lock_file(td_file *file, td_err *err)
 {
-    return file->ops->lock(file, err);
+    return file->ops->lock == NULL ? refuse_file(err) : file->ops->lock(file, err);
 }
 
 void td_io_unlock_file(td_file *file)

@@ -46,6 +46,8 @@ typedef struct td_space {
     uint64_t total_bytes; /* size of the file system */
 } td_space;
 
+/* Files that are only read (remote/remote_io.h) have no functions that write or lock: NULL. Their
+ * callers below get TD_E_UNSUPPORTED. */
 typedef struct td_io_ops {
     td_result (*open)(void *ctx, const char *path, td_open_mode mode, td_file **out, td_err *err);
     void (*close)(td_file *file);
@@ -53,6 +55,8 @@ typedef struct td_io_ops {
     td_result (*size_at)(void *ctx, const char *path, uint64_t *out, td_err *err);
     td_result (*make_private)(void *ctx, const char *path, td_err *err);
     td_result (*copy_access)(void *ctx, const char *path, td_file *to, td_err *err);
+    td_result (*mark_used)(void *ctx, const char *path, td_err *err);
+    td_result (*used_ns)(void *ctx, const char *path, uint64_t *out, td_err *err);
     td_result (*read_at)(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,
                          td_err *err);
     td_result (*append)(td_file *file, const void *bytes, size_t size, td_err *err);
@@ -111,6 +115,11 @@ TD_MUST_USE td_result td_io_make_private(td_io io, const char *path, td_err *err
 /* Give an open file the owner, the group and the mode of the file at path, which it will replace.
  * TD_E_NOTFOUND; TD_E_IO, for instance if that file belongs to another user. */
 TD_MUST_USE td_result td_io_copy_access(td_io io, const char *path, td_file *to, td_err *err);
+
+/* Mark a file as used now: a cache's files, of which the oldest are removed. td_io_used_ns: when
+ * that was, or when it was written, ns since 1970. TD_E_NOTFOUND; TD_E_IO. */
+TD_MUST_USE td_result td_io_mark_used(td_io io, const char *path, td_err *err);
+TD_MUST_USE td_result td_io_used_ns(td_io io, const char *path, uint64_t *out, td_err *err);
 
 /* Read up to size bytes at offset `at`. *got is less than size only at the end of the file.
  * TD_E_IO. */

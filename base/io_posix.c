@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/limits.h"
 
 typedef struct posix_file {
@@ -149,6 +150,23 @@ static td_result posix_copy_access(void *ctx, const char *path, td_file *to, td_
         return path_error(err, errno, "keep the owner of", path);
     return fchmod(fd, from.st_mode & 0777) == 0 ? TD_OK
                                                 : path_error(err, errno, "keep the mode of", path);
+}
+
+static td_result posix_mark_used(void *ctx, const char *path, td_err *err)
+{
+    (void)ctx;
+    return utimensat(AT_FDCWD, path, NULL, 0) == 0 ? TD_OK
+                                                   : path_error(err, errno, "mark as used", path);
+}
+
+static td_result posix_used_ns(void *ctx, const char *path, uint64_t *out, td_err *err)
+{
+    (void)ctx;
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return path_error(err, errno, "examine", path);
+    *out = (uint64_t)info.st_mtim.tv_sec * TD_NS_PER_S + (uint64_t)info.st_mtim.tv_nsec;
+    return TD_OK;
 }
 
 static td_result posix_read_at(td_file *base, uint64_t at, void *buf, size_t size, size_t *got,
@@ -435,6 +453,8 @@ static const td_io_ops POSIX_OPS = {
     .size_at = posix_size_at,
     .make_private = posix_make_private,
     .copy_access = posix_copy_access,
+    .mark_used = posix_mark_used,
+    .used_ns = posix_used_ns,
     .read_at = posix_read_at,
     .append = posix_append,
     .overwrite = posix_overwrite,
