@@ -354,9 +354,11 @@ td_result archive_open(const archive_options *options, const char *path, archive
     /* "dir/" and "dir" are the same archive; "/" stays. */
     for (size_t length = strlen(path); length > 1 && path[length - 1] == '/';)
         made->path[--length] = '\0';
-    char in_archive[LIMIT_PATH_BYTES] = ""; /* fits: path's length was checked */
-    if (!archive_is_url(path))
-        (void)snprintf(in_archive, sizeof in_archive, "%s/catalog.sqlite", made->path);
+    char in_archive[LIMIT_PATH_BYTES]; /* fits: path's length was checked */
+    uint64_t catalog_bytes;
+    (void)snprintf(in_archive, sizeof in_archive, "%s/" CATALOG_FILE, made->path);
+    if (archive_is_url(path) && td_io_size_at(made->io, in_archive, &catalog_bytes, NULL) != TD_OK)
+        in_archive[0] = '\0';
     made->catalog_path =
         td_strdup(options->catalog_path != NULL ? options->catalog_path : in_archive);
     td_result rc = open_by_mode(made, options->session, err);

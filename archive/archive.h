@@ -34,8 +34,8 @@ typedef struct archive_options {
     td_clock clock;
     const td_log *log;        /* may be NULL; borrowed until close */
     const char *verb;         /* names this process in the lock file; NULL is allowed for readers */
-    const char *catalog_path; /* NULL: catalog.sqlite in the archive (SQLite does its own I/O, so a
-                               * simulated disk needs the catalog elsewhere) */
+    const char *catalog_path; /* NULL: catalog.sqlite in the archive (SQLite does its own I/O on a
+                               * disk, so a simulated one needs the catalog elsewhere) */
     const char *session;      /* of an appender: the session that it continues after another process
                                  (archive_writer_options.continues); NULL: a new one */
 } archive_options;
@@ -58,14 +58,16 @@ td_clock archive_clock(const archive *archive);
 const td_log *archive_log(const archive *archive);
 const char *archive_verb(const archive *archive);
 
-/* 1 if a path names an archive in a store (s3://…): it is only read, through the table of
- * remote/remote_io.h; it has no locks, and a catalog only if one is given. */
+/* 1 if a path names an archive in a store (s3://…), or a file of one: it is only read, through the
+ * table of remote/remote_io.h, and has no locks. */
 int archive_is_url(const char *path);
 
 /* 1 if the archive is a single .mcap file: it has no catalog, no journal and no locks. */
 int archive_is_single_file(const archive *archive);
 
-/* Path of the catalog; NULL for a single file, and in a store without a given one. */
+/* Path of the catalog: the given one, else CATALOG_FILE in the archive. NULL for a single file, and
+ * in a store that has no catalog, without a given one. */
+#define CATALOG_FILE "catalog.sqlite"
 const char *archive_catalog_path(const archive *archive);
 
 /* The view that archive_view_hold keeps, or NULL. */

@@ -22,8 +22,7 @@ static void open_catalog(archive_view *view)
 {
     td_err cause;
     td_err_clear(&cause);
-    if (catalog_open(archive_catalog_path(view->archive), CATALOG_READ, &view->catalog, &cause) !=
-        TD_OK)
+    if (catalog_open_of(view->archive, &view->catalog, &cause) != TD_OK)
         close_catalog(view, cause.text);
     view->is_catalog_closed = 0;
 }

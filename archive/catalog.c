@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/database.h"
 #include "base/hash.h"
+#include "archive/archive.h"
 
 enum {
     VERSION = 7,     /* version of the format; the rows of each segment begin with it */
@@ -99,6 +100,28 @@ td_result catalog_open(const char *path, catalog_mode mode, catalog **out, td_er
     *out = td_alloc_zero(1, sizeof **out);
     (*out)->db = db;
     return TD_OK;
+}
+
+td_result catalog_open_of(const archive *a, catalog **out, td_err *err)
+{
+    const char *path = archive_catalog_path(a);
+    database *db = NULL;
+    *out = NULL;
+    if (path == NULL)
+        return td_err_set(err, TD_E_NOTFOUND, "'%s' has no catalog", archive_path(a));
+    if (!archive_is_url(path))
+        return catalog_open(path, CATALOG_READ, out, err);
+    td_result rc = database_open_in(&KIND, archive_io(a), path, &db, err);
+    if (rc != TD_OK)
+        return rc;
+    *out = td_alloc_zero(1, sizeof **out);
+    (*out)->db = db;
+    return TD_OK;
+}
+
+td_result catalog_copy(catalog *c, size_t bytes_max, uint8_t **out, size_t *bytes, td_err *err)
+{
+    return database_copy(c->db, bytes_max, out, bytes, err);
 }
 
 void catalog_close(catalog *c)

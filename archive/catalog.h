@@ -16,6 +16,7 @@
 #include "archive/segment_rows.h"
 
 typedef struct catalog catalog;
+struct archive;
 
 typedef enum catalog_mode {
     CATALOG_READ,   /* writes nothing; works on a read-only folder */
@@ -26,6 +27,10 @@ typedef enum catalog_mode {
 /* Open. TD_E_NOTFOUND (reading); TD_E_CORRUPT, TD_E_UNSUPPORTED (reading: not a catalog, or
  * damaged); TD_E_BUSY (locked), TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result catalog_open(const char *path, catalog_mode mode, catalog **out, td_err *err);
+
+/* Open an archive's catalog (archive_catalog_path) for reading. The one in a store is read like its
+ * other files: only the pages that are needed. Errors as above, also of td_io_open. */
+TD_MUST_USE td_result catalog_open_of(const struct archive *archive, catalog **out, td_err *err);
 
 /* Close; NULL is allowed. */
 void catalog_close(catalog *catalog);
@@ -74,6 +79,10 @@ typedef enum catalog_part {
     CATALOG_ROWS,   /* without chunks */
     CATALOG_ROWS_AND_CHUNKS,
 } catalog_part;
+
+/* Copy the catalog's file (database_copy). The caller frees *out with td_free. */
+TD_MUST_USE td_result catalog_copy(catalog *catalog, size_t bytes_max, uint8_t **out, size_t *bytes,
+                                   td_err *err);
 
 /* Receives the brief of a segment, which is valid during the call. */
 typedef void catalog_brief_fn(void *user, const segment_brief *brief);

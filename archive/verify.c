@@ -344,7 +344,7 @@ static td_result check_links(verification *v, td_err *err)
 static void on_flaw(void *user, const char *what)
 {
     verification *v = user;
-    add(v, VERIFY_RECOVERABLE, "catalog.sqlite", 0, "%s", what);
+    add(v, VERIFY_RECOVERABLE, CATALOG_FILE, 0, "%s", what);
 }
 
 /* Check the catalog against the segments. While a writer appends, it is always out of date. */
@@ -354,7 +354,7 @@ static void check_catalog(verification *v)
     int is_live = v->view->live[0] != '\0';
     archive_check_catalog(v->view, is_live ? NULL : on_flaw, v, what);
     if (what[0] != '\0')
-        add(v, is_live ? VERIFY_SOUND : VERIFY_RECOVERABLE, "catalog.sqlite", 0,
+        add(v, is_live ? VERIFY_SOUND : VERIFY_RECOVERABLE, CATALOG_FILE, 0,
             "is out of date: %s", what);
 }
 

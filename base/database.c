@@ -1,6 +1,7 @@
 #include "base/database.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,11 +12,14 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/database_file.h"
 #include "base/limits.h"
 
 enum {
     APPENDER_WAIT_MS = 100, /* DATABASE_APPEND: a recorder's disk thread must not wait long */
     OTHERS_WAIT_MS = 5000,
+    COPY_PAGES = 512, /* 2 MiB, copied without letting a writer in: some milliseconds */
+    COPY_TRIES = 4,   /* a writer's transaction begins a copy again */
 };
 
 struct database {
@@ -23,7 +27,8 @@ struct database {
     sqlite3 *db;
     database_mode mode;
     char *path;
-    uint64_t held_ns; /* when database_hold locked (monotonic clock); 0: not locked */
+    database_file *file; /* of a td_io; NULL: SQLite opens path itself */
+    uint64_t held_ns;    /* when database_hold locked (monotonic clock); 0: not locked */
     sqlite3_stmt *statements[];
 };
 
@@ -51,8 +56,10 @@ static td_result fail(database *d, int sqlite_rc, const char *doing, td_err *err
         if (CODES[i].sqlite_rc == (sqlite_rc & 0xff))
             code = CODES[i].code;
     }
-    return td_err_set(err, code, "%s '%s': %s: %s", d->kind->name, d->path, doing,
-                      d->db == NULL ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(d->db));
+    const char *why = d->file == NULL ? "" : database_file_failure(d->file);
+    if (why[0] == '\0')
+        why = d->db == NULL ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(d->db);
+    return td_err_set(err, code, "%s '%s': %s: %s", d->kind->name, d->path, doing, why);
 }
 
 /* Run SQL text without result rows. */
@@ -266,7 +273,8 @@ static td_result open_file(database *d, td_err *err)
 {
     int how = d->mode == DATABASE_READ ? SQLITE_OPEN_READONLY
                                        : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    int rc = sqlite3_open_v2(d->path, &d->db, how | SQLITE_OPEN_NOMUTEX, NULL);
+    const char *vfs = d->file == NULL ? NULL : database_file_vfs(d->file);
+    int rc = sqlite3_open_v2(d->path, &d->db, how | SQLITE_OPEN_NOMUTEX, vfs);
     if (rc != SQLITE_OK)
         return fail(d, rc, "opening", err);
     if (d->mode != DATABASE_READ && sqlite3_db_readonly(d->db, "main") == 1)
@@ -310,7 +318,7 @@ static td_result prepare_all(database *d, td_err *err)
 
 static td_result open_database(database *d, td_err *err)
 {
-    td_result rc = check_file(d, err);
+    td_result rc = d->file == NULL ? check_file(d, err) : TD_OK;
     if (rc == TD_OK)
         rc = open_file(d, err);
     if (rc == TD_OK)
@@ -320,15 +328,17 @@ static td_result open_database(database *d, td_err *err)
     return rc == TD_OK ? prepare_all(d, err) : rc;
 }
 
-td_result database_open(const database_kind *kind, const char *path, database_mode mode,
-                        database **out, td_err *err)
+/* Takes file. */
+static td_result open_either(const database_kind *kind, const char *path, database_mode mode,
+                             database_file *file, database **out, td_err *err)
 {
-    *out = NULL;
     database *made =
         td_alloc_zero(1, sizeof *made + kind->statement_count * sizeof(sqlite3_stmt *));
+    *out = NULL;
     made->kind = kind;
     made->mode = mode;
     made->path = td_strdup(path);
+    made->file = file;
     td_result rc = open_database(made, err);
     if (rc != TD_OK) {
         database_close(made);
@@ -338,6 +348,21 @@ td_result database_open(const database_kind *kind, const char *path, database_mo
     return TD_OK;
 }
 
+td_result database_open(const database_kind *kind, const char *path, database_mode mode,
+                        database **out, td_err *err)
+{
+    return open_either(kind, path, mode, NULL, out, err);
+}
+
+td_result database_open_in(const database_kind *kind, td_io io, const char *path, database **out,
+                           td_err *err)
+{
+    database_file *file = NULL;
+    *out = NULL;
+    td_result rc = database_file_open(io, path, &file, err);
+    return rc == TD_OK ? open_either(kind, path, DATABASE_READ, file, out, err) : rc;
+}
+
 void database_close(database *d)
 {
     if (d == NULL)
@@ -345,8 +370,58 @@ void database_close(database *d)
     for (size_t i = 0; i < d->kind->statement_count; i++)
         (void)sqlite3_finalize(d->statements[i]); /* returns its last step's result */
     (void)sqlite3_close_v2(d->db);
+    database_file_close(d->file);
     td_free(d->path);
     td_free(d);
+}
+
+/* ---- a copy ---- */
+
+/* Copy all pages to a database in memory, some at a time. Returns SQLite's result. */
+static int copy_pages(const database *d, sqlite3 *to)
+{
+    sqlite3_backup *backup = sqlite3_backup_init(to, "main", d->db, "main");
+    if (backup == NULL)
+        return sqlite3_errcode(to);
+    int left = INT_MAX;
+    int rc = SQLITE_OK;
+    for (unsigned tries = 0; rc == SQLITE_OK;) {
+        rc = sqlite3_backup_step(backup, COPY_PAGES);
+        tries += sqlite3_backup_remaining(backup) >= left; /* it began again */
+        left = sqlite3_backup_remaining(backup);
+        if (rc == SQLITE_OK && tries == COPY_TRIES)
+            rc = SQLITE_BUSY;
+    }
+    (void)sqlite3_backup_finish(backup); /* the result of the last step */
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+td_result database_copy(database *d, size_t bytes_max, uint8_t **out, size_t *bytes, td_err *err)
+{
+    sqlite3 *to = NULL;
+    sqlite3_int64 most = (sqlite3_int64)bytes_max, found = 0;
+    td_result result = TD_OK;
+    *out = NULL;
+    int rc = sqlite3_open_v2(
+        "copy", &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, "memdb");
+    if (rc == SQLITE_OK)
+        rc = sqlite3_file_control(to, "main", SQLITE_FCNTL_SIZE_LIMIT, &most);
+    if (rc == SQLITE_OK)
+        rc = copy_pages(d, to);
+    const uint8_t *copied =
+        rc == SQLITE_OK ? sqlite3_serialize(to, "main", &found, SQLITE_SERIALIZE_NOCOPY) : NULL;
+    if (copied != NULL) {
+        *bytes = (size_t)found;
+        *out = td_alloc(*bytes);
+        memcpy(*out, copied, *bytes);
+    } else if ((rc & 0xff) == SQLITE_FULL) {
+        result = td_err_set(err, TD_E_LIMIT, "%s '%s' has more than %zu bytes", d->kind->name,
+                            d->path, bytes_max);
+    } else {
+        result = fail(d, rc == SQLITE_OK ? SQLITE_ERROR : rc, "copying", err);
+    }
+    (void)sqlite3_close_v2(to);
+    return result;
 }
 
 td_result database_remove(const database_kind *kind, const char *path, td_err *err)

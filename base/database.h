@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/io.h"
 
 struct sqlite3_stmt;
 
@@ -37,12 +38,23 @@ typedef struct database database;
 TD_MUST_USE td_result database_open(const database_kind *kind, const char *path, database_mode mode,
                                     database **out, td_err *err);
 
+/* Open, for reading, a database in a file of io, which nothing changes while it is open
+ * (base/database_file.h). Errors also of td_io_open. */
+TD_MUST_USE td_result database_open_in(const database_kind *kind, td_io io, const char *path,
+                                       database **out, td_err *err);
+
 /* Close; NULL is fine. */
 void database_close(database *db);
 
 /* Remove the database and SQLite's files beside it; missing files are no error. TD_E_UNSUPPORTED (a
  * folder has the name of one of these files), TD_E_IO. */
 TD_MUST_USE td_result database_remove(const database_kind *kind, const char *path, td_err *err);
+
+/* Copy the file as it is between two transactions. A writer waits for some milliseconds at most.
+ * The caller frees *out with td_free. TD_E_LIMIT: more than bytes_max; TD_E_BUSY: writers hold the
+ * lock, or change the file all the time; TD_E_IO, TD_E_CORRUPT. */
+TD_MUST_USE td_result database_copy(database *db, size_t bytes_max, uint8_t **out, size_t *bytes,
+                                    td_err *err);
 
 /* ---- statements ---- */
 
