@@ -354,8 +354,8 @@ static void check_catalog(verification *v)
     int is_live = v->view->live[0] != '\0';
     archive_check_catalog(v->view, is_live ? NULL : on_flaw, v, what);
     if (what[0] != '\0')
-        add(v, is_live ? VERIFY_SOUND : VERIFY_RECOVERABLE, CATALOG_FILE, 0,
-            "is out of date: %s", what);
+        add(v, is_live ? VERIFY_SOUND : VERIFY_RECOVERABLE, CATALOG_FILE, 0, "is out of date: %s",
+            what);
 }
 
 /* ---- the report ---- */
