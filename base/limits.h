@@ -288,6 +288,14 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * frame, which has at most LIMIT_FRAME_BYTES. */
 #define LIMIT_DECODER_REPLY_BYTES ((size_t)64 << 20)
 
+/* Catalog that a push copies to a store, through memory: of segments with some 400 GiB, if
+ * it has 0.6 bytes for 1,000 of theirs, as measured. */
+#define LIMIT_PUSHED_CATALOG_BYTES ((size_t)256 << 20)
+
+/* Files of the cache of stores' objects on this machine's disk, with their unused part of a block:
+ * the chunks of some days. */
+#define LIMIT_OBJECT_CACHE_BYTES ((uint64_t)1 << 30)
+
 /* Output of programs that never wait for its reader (record, serve, sim). QUEUE: queued bytes (some
  * 8,000 `durable` lines, or all lines of one feed in an hour and a half). LINE: bytes of one line,
  * which a pipe accepts at once. END: how long an ending program waits for the reader. */

@@ -220,16 +220,16 @@ static void write_file(json_writer *json, const manifest_file *file)
     json_write_object_end(json);
 }
 
-static td_result source_of_text(void *user, uint64_t at, void *buf, size_t size, size_t *got,
-                                td_err *err)
+td_result remote_source_of_bytes(void *user, uint64_t at, void *buf, size_t size, size_t *got,
+                                 td_err *err)
 {
-    const td_buf *text = user;
+    const td_bytes *bytes = user;
     (void)err;
-    *got = at < text->size ? text->size - (size_t)at : 0;
+    *got = at < bytes->size ? bytes->size - (size_t)at : 0;
     if (*got > size)
         *got = size;
     if (*got > 0)
-        memcpy(buf, text->data + at, *got);
+        memcpy(buf, bytes->data + at, *got);
     return TD_OK;
 }
 
@@ -281,7 +281,8 @@ td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest,
     json_write_object_end(&json);
     td_result rc = json_write_end(&json, err);
     manifest_key(number, key);
-    s3_content content = {.bytes = text.size, .read = source_of_text, .user = &text};
+    td_bytes view = td_buf_view(&text);
+    s3_content content = {.bytes = view.size, .read = remote_source_of_bytes, .user = &view};
     td_sha256_hex(text.data, text.size, content.sha256);
     if (rc == TD_OK)
         rc = s3_store_make(store, key, &content, &was_there, err);

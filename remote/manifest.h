@@ -2,12 +2,14 @@
  * makes the next one, numbered; the newest is the archive. Objects are named by their content, so a
  * manifest never changes what another one lists.
  *
- *   PREFIX/objects/SHA256                 content of a segment, or of a part of the journal
+ *   PREFIX/objects/SHA256                 content of a segment, or of a part of the journal or the
+ *                                         catalog
  *   PREFIX/manifests/0000000001.json      {"version":1,"files":[{"path":"capture/…/….mcap",
  *                                         "chain":"…","parts":[{"sha256":"…","bytes":N}]},…]}
  *
  * A file is its parts, one after the other: a segment has one part; each push adds a part with the
- * journal's new entries. Files are in byte order of path. */
+ * journal's new entries. The catalog has parts of a fixed size, so that those that did not change
+ * are not sent again. Files are in byte order of path. */
 #ifndef TD_REMOTE_MANIFEST_H
 #define TD_REMOTE_MANIFEST_H
 
@@ -15,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "remote/s3_store.h"
@@ -57,6 +60,10 @@ void manifest_file_add_part(manifest_file *file, const manifest_part *part);
  * TD_E_UNSUPPORTED: the store has no conditional writes. */
 TD_MUST_USE td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest,
                                            uint64_t number, td_err *err);
+
+/* The s3_source of a td_bytes. */
+td_result remote_source_of_bytes(void *user, uint64_t at, void *buf, size_t size, size_t *got,
+                                 td_err *err);
 
 /* Key of an object, below the prefix. */
 enum { REMOTE_OBJECT_KEY_BYTES = 8 + TD_SHA256_HEX_BYTES };

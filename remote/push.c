@@ -6,13 +6,16 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/io.h"
+#include "base/limits.h"
 #include "archive/archive_segment.h"
+#include "archive/catalog.h"
 #include "archive/journal.h"
 #include "remote/manifest.h"
 
 enum {
     PIECE_BYTES = 8 << 20,        /* read at a time, and by a request */
     JOURNAL_PART_BYTES = 1 << 20, /* a smaller last part is replaced by the next push */
+    CATALOG_PART_BYTES = 128 << 10,
 };
 
 typedef struct push {
@@ -73,20 +76,17 @@ static td_result hash_source(push *p, s3_source *read, void *user, manifest_part
     return rc;
 }
 
-/* Make the object of a range, and read it back. */
-static td_result send_range(push *p, const file_range *range, manifest_part *out, td_err *err)
+/* Make the object of what a source gives, whose hash and size are known, and read it back. */
+static td_result send_object(push *p, s3_source *read, void *user, const manifest_part *out,
+                             td_err *err)
 {
     int was_there = 0;
-    file_range copy = *range;
-    td_result rc = hash_source(p, read_range, &copy, out, err);
-    if (rc != TD_OK)
-        return rc;
     object_range object = {.store = p->to};
     remote_object_key(out, object.key);
-    s3_content content = {.bytes = out->bytes, .read = read_range, .user = &copy};
+    s3_content content = {.bytes = out->bytes, .read = read, .user = user};
     memcpy(content.sha256, out->sha256, sizeof content.sha256);
     manifest_part back = {.bytes = 0};
-    rc = s3_store_make(p->to, object.key, &content, &was_there, err);
+    td_result rc = s3_store_make(p->to, object.key, &content, &was_there, err);
     if (rc == TD_OK)
         rc = hash_source(p, read_object, &object, &back, err);
     if (rc == TD_OK && (back.bytes != out->bytes || strcmp(back.sha256, out->sha256) != 0)) {
@@ -95,6 +95,14 @@ static td_result send_range(push *p, const file_range *range, manifest_part *out
     }
     p->report->bytes_sent += rc == TD_OK ? out->bytes : 0;
     return rc;
+}
+
+/* Make the object of a range. */
+static td_result send_range(push *p, const file_range *range, manifest_part *out, td_err *err)
+{
+    file_range copy = *range;
+    td_result rc = hash_source(p, read_range, &copy, out, err);
+    return rc == TD_OK ? send_object(p, read_range, &copy, out, err) : rc;
 }
 
 /* ---- the journal ---- */
@@ -235,6 +243,67 @@ static td_result push_segments(push *p, const archive_listing *listing, td_err *
     return rc;
 }
 
+/* ---- the catalog ---- */
+
+/* List the copy, in parts of one size: those that the store has at the same place are not sent. */
+static td_result push_parts(push *p, td_bytes copy, td_err *err)
+{
+    const manifest_file *there = remote_manifest_find(&p->old, CATALOG_FILE);
+    manifest_file *made = remote_manifest_add_file(&p->made, CATALOG_FILE, "");
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && made->bytes < copy.size; i++) {
+        const size_t left = copy.size - (size_t)made->bytes;
+        td_bytes piece = td_bytes_of(copy.data + made->bytes,
+                                     left < CATALOG_PART_BYTES ? left : CATALOG_PART_BYTES);
+        manifest_part part = {.bytes = piece.size};
+        td_sha256_hex(piece.data, piece.size, part.sha256);
+        if (there == NULL || i >= there->part_count || there->parts[i].bytes != part.bytes ||
+            strcmp(there->parts[i].sha256, part.sha256) != 0)
+            rc = send_object(p, remote_source_of_bytes, &piece, &part, err);
+        manifest_file_add_part(made, &part);
+    }
+    p->report->catalog_bytes = copy.size;
+    return rc;
+}
+
+/* Count the segments of the new manifest, which has no other files yet, that the catalog lacks. */
+static void count_not_cataloged(push *p, const catalog_entries *entries)
+{
+    for (size_t i = 0; i < p->made.file_count; i++) {
+        const manifest_file *file = &p->made.files[i];
+        const catalog_entry *entry = catalog_entries_find(entries, file->path);
+        p->report->segments_not_cataloged += entry == NULL || entry->file_bytes != file->bytes ||
+                                             strcmp(entry->chain_hex, file->chain) != 0;
+    }
+}
+
+/* Called after the segments were pushed: a catalog that lists later ones is fine, because readers
+ * compare its rows with the manifest and the journal. */
+static td_result push_catalog(push *p, td_err *err)
+{
+    catalog *from = NULL;
+    catalog_entries entries = {0};
+    uint8_t *copy = NULL;
+    size_t bytes = 0;
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = catalog_open_of(p->from, &from, &cause);
+    if (rc == TD_OK)
+        rc = catalog_list(from, &entries, &cause);
+    if (rc == TD_OK)
+        rc = catalog_copy(from, LIMIT_PUSHED_CATALOG_BYTES, &copy, &bytes, &cause);
+    catalog_close(from);
+    if (rc != TD_OK) {
+        td_log_emit(archive_log(p->from), TD_LOG_INFO, "the store gets no catalog: %s", cause.text);
+        catalog_entries_fini(&entries);
+    }
+    count_not_cataloged(p, &entries);
+    rc = copy == NULL ? TD_OK : push_parts(p, td_bytes_of(copy, bytes), err);
+    catalog_entries_fini(&entries);
+    td_free(copy);
+    return rc;
+}
+
 /* ---- a push ---- */
 
 static int is_unchanged(const remote_manifest *old, const remote_manifest *made)
@@ -280,6 +349,8 @@ static td_result run(push *p, td_err *err)
         rc = archive_list(p->from, &listing, err);
     if (rc == TD_OK)
         rc = push_segments(p, &listing, err);
+    if (rc == TD_OK)
+        rc = push_catalog(p, err);
     if (rc == TD_OK)
         rc = push_journal(p, file, written.valid_bytes, err);
     if (rc == TD_OK)

@@ -1,4 +1,5 @@
-/* Copies an archive to a store: its finished segments and the sound bytes of its journal. An object
+/* Copies an archive to a store: its finished segments, the sound bytes of its journal, and its
+ * catalog, without which a push succeeds, but readers need more bytes of each segment. An object
  * counts once it was read back with its hash. Only then a manifest lists it, so a reader of the
  * store sees a whole push or none of it, whenever a push was killed; the next one finds the objects
  * that were made.
@@ -30,9 +31,11 @@ typedef struct push_report {
     uint64_t segments;      /* that it lists */
     uint64_t bytes;         /* of all its files */
     uint64_t segments_sent; /* by this push, or found there from a push that was killed */
-    uint64_t bytes_sent;    /* of these segments and of the journal */
+    uint64_t bytes_sent;    /* of these segments, of the journal and of the catalog */
     uint64_t segments_open; /* not sent, because they are not finished */
     uint64_t journal_bytes;
+    uint64_t catalog_bytes;          /* 0: the store has no catalog */
+    uint64_t segments_not_cataloged; /* of `segments`: the store's catalog lacks them */
 } push_report;
 
 /* Push an archive, open for reading, to a store. TD_E_INVALID: the archive is a single file, has no

@@ -28,10 +28,14 @@ static void describe(verb_run *verb, const push_report *report, s3_traffic traff
     result_count(r, "segments", report->segments);
     result_size(r, "bytes", report->bytes);
     result_count(r, "segments_open", report->segments_open);
+    result_size(r, "catalog_bytes", report->catalog_bytes);
+    result_count(r, "segments_not_cataloged", report->segments_not_cataloged);
     result_count(r, "requests", traffic.requests);
     result_object_end(r, "{done}[ {segments_sent segment}, {bytes_sent};] "
                          "the store has {segments segment}, {bytes} (manifest {manifest})\n"
-                         "[not finished, so not sent: {segments_open segment}\n]");
+                         "[not finished, so not sent: {segments_open segment}\n]"
+                         "[not in the store's catalog: {segments_not_cataloged segment}; run "
+                         "'tapedeck reindex', and push again\n]");
 }
 
 static td_result run_push(verb_run *verb)
@@ -54,7 +58,7 @@ exit_code cmd_push(const verb_context *context, int argc, char **argv)
 {
     const verb_spec spec = {
         .name = "push",
-        .summary = "Copy finished segments and the journal to an S3 store.",
+        .summary = "Copy finished segments, the journal and the catalog to an S3 store.",
         .statuses = {[EXIT_CODE_FAILED] = "there is no such archive, or the store refuses"},
         .examples = "tapedeck push archive s3://bucket/archive",
         .operands = "[ARCHIVE] s3://BUCKET/PREFIX",
