@@ -2,16 +2,25 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "archive/journal.h"
 #include "remote/manifest.h"
+#include "remote/object_cache.h"
 
 /* Blocks that are kept: 8 MiB. */
 enum { BLOCKS_KEPT = 512 };
+
+enum {
+    AHEAD_SHARE = 8,
+    /* Between two chunks there is the first one's index: 10 bytes for each of its frames. */
+    RUN_GAP_BYTES = 128 << 10,
+};
 
 /* A block of a part. Blocks are counted from the part's end, so that a segment's footer and its
  * summary are in the first one. */
@@ -22,11 +31,23 @@ typedef struct block {
     uint8_t *bytes;
 } block;
 
+/* What the bytes of a file are, for the log. */
+typedef enum remote_kind {
+    REMOTE_SEGMENT,
+    REMOTE_JOURNAL,
+    REMOTE_CATALOG,
+    REMOTE_CACHED, /* of any file, from the cache on disk */
+    REMOTE_KIND_COUNT,
+} remote_kind;
+
 struct remote_io {
     char *url; /* without a slash at the end */
     const td_log *log;
     s3_store *store;
+    object_cache *cache; /* NULL: none */
     remote_manifest manifest;
+    uint64_t manifest_bytes;
+    _Atomic uint64_t bytes[REMOTE_KIND_COUNT];
     pthread_mutex_t lock; /* of what follows */
     uint64_t uses;
     block blocks[BLOCKS_KEPT];
@@ -36,32 +57,48 @@ typedef struct remote_file {
     td_file base;
     remote_io *of;
     const manifest_file *file;
+    remote_kind kind;
+    /* Reading ahead, in one part of the file. */
+    const manifest_part *run_of;
+    uint64_t run_end;   /* where the last long read ended */
+    uint64_t run_bytes; /* read before, one after the other */
+    uint64_t ahead_at;
+    size_t ahead_bytes; /* 0: none */
+    uint8_t *ahead;
 } remote_file;
 
 static const td_io_ops REMOTE_OPS;
 
-static const remote_file *as_file(const td_file *file)
+static remote_file *as_file(td_file *file)
 {
     TD_ASSERT(file->ops == &REMOTE_OPS);
-    return (const remote_file *)file;
+    return (remote_file *)file;
 }
 
 /* ---- reading ---- */
 
-/* Read exactly these bytes of a part. An object that is missing or short is an error of the store,
- * not a file that was pruned. */
-static td_result request(remote_io *remote, const manifest_part *part, uint64_t at, void *buf,
-                         size_t size, td_err *err)
+/* Read exactly these bytes of a part: from the cache, or with a request. An object that is missing
+ * or short is an error of the store, not a file that was pruned. */
+static td_result read_range(const remote_file *from, const manifest_part *part, uint64_t at,
+                            void *buf, size_t size, td_err *err)
 {
+    remote_io *remote = from->of;
     char key[REMOTE_OBJECT_KEY_BYTES];
     size_t got = 0;
+    if (object_cache_find(remote->cache, part->sha256, at, buf, size)) {
+        atomic_fetch_add(&remote->bytes[REMOTE_CACHED], size);
+        return TD_OK;
+    }
     remote_object_key(part, key);
     td_result rc = s3_store_read(remote->store, key, at, buf, size, &got, err);
+    atomic_fetch_add(&remote->bytes[from->kind], got);
     if (rc == TD_E_NOTFOUND || (rc == TD_OK && got < size)) {
         rc = td_err_set(err, TD_E_IO, "%s/%s is %s in the store, but its manifest lists it",
                         remote->url, key, rc == TD_OK ? "shorter" : "missing");
         td_err_hint(err, "push the archive to another prefix, and verify it there");
     }
+    if (rc == TD_OK)
+        object_cache_keep(remote->cache, part->sha256, at, buf, size);
     return rc;
 }
 
@@ -98,9 +135,10 @@ static void keep(remote_io *remote, const manifest_part *part, uint64_t number,
 }
 
 /* Read from one block of a part, at most to its end. */
-static td_result read_block(remote_io *remote, const manifest_part *part, uint64_t at, void *buf,
-                            size_t size, size_t *got, td_err *err)
+static td_result read_block(const remote_file *from, const manifest_part *part, uint64_t at,
+                            void *buf, size_t size, size_t *got, td_err *err)
 {
+    remote_io *remote = from->of;
     const uint64_t number = (part->bytes - 1 - at) / REMOTE_BLOCK_BYTES;
     const uint64_t end = part->bytes - number * REMOTE_BLOCK_BYTES;
     const uint64_t begin = end < REMOTE_BLOCK_BYTES ? 0 : end - REMOTE_BLOCK_BYTES;
@@ -109,7 +147,7 @@ static td_result read_block(remote_io *remote, const manifest_part *part, uint64
         return TD_OK;
     /* The lock is not held meanwhile: two threads may both request a block. */
     uint8_t *bytes = td_alloc((size_t)(end - begin));
-    td_result rc = request(remote, part, begin, bytes, (size_t)(end - begin), err);
+    td_result rc = read_range(from, part, begin, bytes, (size_t)(end - begin), err);
     if (rc != TD_OK) {
         td_free(bytes);
         return rc;
@@ -119,22 +157,69 @@ static td_result read_block(remote_io *remote, const manifest_part *part, uint64
     return TD_OK;
 }
 
-static td_result read_part(remote_io *remote, const manifest_part *part, uint64_t at, uint8_t *buf,
+/* How many bytes to request after a long read: reads that follow each other, as of a segment's
+ * chunks, share requests. An eighth of what was read, so that a selection reads little that it does
+ * not need. */
+static size_t bytes_ahead(remote_file *from, const manifest_part *part, uint64_t at, size_t size)
+{
+    const int is_next =
+        from->run_of == part && at >= from->run_end && at - from->run_end <= RUN_GAP_BYTES;
+    from->run_bytes = is_next ? from->run_bytes + size : size;
+    from->run_of = part;
+    from->run_end = at + size;
+    const uint64_t share = is_next ? from->run_bytes / AHEAD_SHARE : 0;
+    const uint64_t left = part->bytes - from->run_end;
+    const uint64_t bytes = share > REMOTE_AHEAD_BYTES ? REMOTE_AHEAD_BYTES : share;
+    return (size_t)(bytes < left ? bytes : left);
+}
+
+static td_result read_long(remote_file *from, const manifest_part *part, uint64_t at, uint8_t *buf,
+                           size_t size, td_err *err)
+{
+    if (from->run_of != part)
+        from->ahead_bytes = 0; /* of another part */
+    const size_t ahead = bytes_ahead(from, part, at, size);
+    if (at >= from->ahead_at && at - from->ahead_at < from->ahead_bytes) {
+        const size_t begin = (size_t)(at - from->ahead_at);
+        const size_t had = from->ahead_bytes - begin < size ? from->ahead_bytes - begin : size;
+        memcpy(buf, from->ahead + begin, had);
+        at += had;
+        buf += had;
+        size -= had;
+    }
+    if (size == 0)
+        return TD_OK;
+    if (ahead < REMOTE_BLOCK_BYTES)
+        return read_range(from, part, at, buf, size, err);
+    uint8_t *bytes = td_alloc(size + ahead);
+    td_result rc = read_range(from, part, at, bytes, size + ahead, err);
+    if (rc == TD_OK)
+        memcpy(buf, bytes, size);
+    td_free(from->ahead);
+    from->ahead = rc == TD_OK ? bytes : NULL;
+    from->ahead_at = at;
+    from->ahead_bytes = rc == TD_OK ? size + ahead : 0;
+    if (rc != TD_OK)
+        td_free(bytes);
+    return rc;
+}
+
+static td_result read_part(remote_file *from, const manifest_part *part, uint64_t at, uint8_t *buf,
                            size_t size, td_err *err)
 {
     td_result rc = TD_OK;
     size_t got = 0;
     if (size >= REMOTE_BLOCK_BYTES)
-        return request(remote, part, at, buf, size, err);
+        return read_long(from, part, at, buf, size, err);
     for (size_t done = 0; rc == TD_OK && done < size; done += got)
-        rc = read_block(remote, part, at + done, buf + done, size - done, &got, err);
+        rc = read_block(from, part, at + done, buf + done, size - done, &got, err);
     return rc;
 }
 
 static td_result remote_read_at(td_file *base, uint64_t at, void *buf, size_t size, size_t *got,
                                 td_err *err)
 {
-    const remote_file *from = as_file(base);
+    remote_file *from = as_file(base);
     uint64_t begin = 0; /* of the part */
     td_result rc = TD_OK;
     *got = 0;
@@ -144,7 +229,7 @@ static td_result remote_read_at(td_file *base, uint64_t at, void *buf, size_t si
         if (next < begin + part->bytes) {
             const uint64_t left = begin + part->bytes - next;
             const size_t piece = left < size - *got ? (size_t)left : size - *got;
-            rc = read_part(from->of, part, next - begin, (uint8_t *)buf + *got, piece, err);
+            rc = read_part(from, part, next - begin, (uint8_t *)buf + *got, piece, err);
             *got += rc == TD_OK ? piece : 0;
         }
         begin += part->bytes;
@@ -190,14 +275,19 @@ static td_result remote_open(void *ctx, const char *path, td_open_mode mode, td_
     if (rc != TD_OK)
         return rc;
     remote_file *made = td_alloc_zero(1, sizeof *made);
-    *made = (remote_file){.base = {&REMOTE_OPS}, .of = remote, .file = file};
+    const remote_kind kind = strcmp(file->path, JOURNAL_FILE) == 0   ? REMOTE_JOURNAL
+                             : strcmp(file->path, CATALOG_FILE) == 0 ? REMOTE_CATALOG
+                                                                     : REMOTE_SEGMENT;
+    *made = (remote_file){.base = {&REMOTE_OPS}, .of = remote, .file = file, .kind = kind};
     *out = &made->base;
     return TD_OK;
 }
 
 static void remote_close(td_file *file)
 {
-    td_free((remote_file *)as_file(file));
+    remote_file *closed = as_file(file);
+    td_free(closed->ahead);
+    td_free(closed);
 }
 
 static td_result remote_size(td_file *file, uint64_t *out, td_err *err)
@@ -290,92 +380,27 @@ static td_result remote_is_locked(td_file *file, int *out, td_err *err)
     return TD_OK;
 }
 
-/* ---- what a store cannot do ---- */
-
-static td_result refuse_path(void *ctx, const char *path, td_err *err)
-{
-    (void)ctx;
-    return refuse(path, err);
-}
-
-static td_result refuse_file(const td_file *base, td_err *err)
-{
-    return refuse(as_file(base)->file->path, err);
-}
-
-static td_result refuse_copy_access(void *ctx, const char *path, td_file *to, td_err *err)
-{
-    (void)ctx, (void)to;
-    return refuse(path, err);
-}
-
-static td_result refuse_append(td_file *file, const void *bytes, size_t size, td_err *err)
-{
-    (void)bytes, (void)size;
-    return refuse_file(file, err);
-}
-
-static td_result refuse_overwrite(td_file *file, uint64_t at, const void *bytes, size_t size,
-                                  td_err *err)
-{
-    (void)at, (void)bytes, (void)size;
-    return refuse_file(file, err);
-}
-
-static td_result refuse_truncate(td_file *file, uint64_t size, td_err *err)
-{
-    (void)size;
-    return refuse_file(file, err);
-}
-
-static td_result refuse_sync(td_file *file, td_err *err)
-{
-    return refuse_file(file, err);
-}
-
-static td_result refuse_rename(void *ctx, const char *from, const char *to, td_err *err)
-{
-    (void)ctx, (void)from;
-    return refuse(to, err);
-}
-
-static td_result refuse_space(void *ctx, const char *path, td_space *out, td_err *err)
-{
-    (void)ctx, (void)out;
-    return refuse(path, err);
-}
-
-static void unlock_nothing(td_file *file)
-{
-    (void)file; /* lock refuses */
-}
-
 static const td_io_ops REMOTE_OPS = {
     .open = remote_open,
     .close = remote_close,
     .size = remote_size,
     .size_at = remote_size_at,
-    .make_private = refuse_path,
-    .copy_access = refuse_copy_access,
     .read_at = remote_read_at,
-    .append = refuse_append,
-    .overwrite = refuse_overwrite,
-    .truncate = refuse_truncate,
-    .sync = refuse_sync,
-    .rename = refuse_rename,
-    .unlink = refuse_path,
-    .mkdir = refuse_path,
     .list = remote_list,
-    .sync_dir = refuse_path,
-    .space = refuse_space,
-    .check_writable = refuse_path,
     .check_name = remote_check_name,
-    .lock = refuse_sync,
-    .unlock = unlock_nothing,
     .is_locked = remote_is_locked,
 };
 
 /* ---- opening ---- */
+
+/* Blocks from the cache are not told apart, so that all are read again. */
+static void free_blocks(remote_io *remote)
+{
+    for (size_t i = 0; i < BLOCKS_KEPT; i++) {
+        td_free(remote->blocks[i].bytes);
+        remote->blocks[i] = (block){.of = NULL};
+    }
+}
 
 td_result remote_io_open(const char *url, const td_log *log, remote_io **out, td_err *err)
 {
@@ -398,8 +423,24 @@ td_result remote_io_open(const char *url, const td_log *log, remote_io **out, td
         remote_io_close(made);
         return td_err_add(err, rc, "cannot open archive '%s'", url);
     }
+    made->manifest_bytes = s3_store_traffic(made->store).received_bytes;
+    made->cache = object_cache_open_default(log);
     *out = made;
     return TD_OK;
+}
+
+void remote_io_prove(remote_io *remote)
+{
+    if (remote == NULL)
+        return;
+    object_cache_close(remote->cache);
+    remote->cache = NULL;
+    free_blocks(remote);
+}
+
+static uint64_t bytes_of(const remote_io *remote, remote_kind kind)
+{
+    return atomic_load(&remote->bytes[kind]);
 }
 
 void remote_io_close(remote_io *remote)
@@ -410,13 +451,17 @@ void remote_io_close(remote_io *remote)
         const s3_traffic traffic = s3_store_traffic(remote->store);
         td_log_emit(remote->log, TD_LOG_DEBUG,
                     "read from '%s' (manifest %" PRIu64 "): %" PRIu64 " requests, %" PRIu64
-                    " bytes",
-                    remote->url, remote->manifest.number, traffic.requests, traffic.received_bytes);
+                    " bytes: manifest %" PRIu64 ", journal %" PRIu64 ", catalog %" PRIu64
+                    ", segments %" PRIu64 "; from the cache %" PRIu64,
+                    remote->url, remote->manifest.number, traffic.requests, traffic.received_bytes,
+                    remote->manifest_bytes, bytes_of(remote, REMOTE_JOURNAL),
+                    bytes_of(remote, REMOTE_CATALOG), bytes_of(remote, REMOTE_SEGMENT),
+                    bytes_of(remote, REMOTE_CACHED));
     }
     s3_store_close(remote->store);
     remote_manifest_fini(&remote->manifest);
-    for (size_t i = 0; i < BLOCKS_KEPT; i++)
-        td_free(remote->blocks[i].bytes);
+    object_cache_close(remote->cache);
+    free_blocks(remote);
     pthread_mutex_destroy(&remote->lock);
     td_free(remote->url);
     td_free(remote);

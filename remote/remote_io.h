@@ -4,8 +4,9 @@
  * TD_E_UNSUPPORTED.
  *
  * Reads are requests for ranges. Reads of fewer bytes than a block are served from blocks, of which
- * the latest are kept, so that footers and indexes cost few requests; others ask for exactly their
- * bytes. */
+ * the latest are kept, so that footers, indexes and pages of the catalog cost few requests; others
+ * ask for exactly their bytes. What was read is also kept on this machine's disk for later commands
+ * (remote/object_cache.h). */
 #ifndef TD_REMOTE_REMOTE_IO_H
 #define TD_REMOTE_REMOTE_IO_H
 
@@ -20,12 +21,19 @@
  */
 #define REMOTE_BLOCK_BYTES ((size_t)16 << 10)
 
+/* Most that is read ahead of reads that follow each other, for each open file. */
+#define REMOTE_AHEAD_BYTES ((size_t)1 << 20)
+
 typedef struct remote_io remote_io;
 
 /* Open the archive at url. TD_E_NOTFOUND: it has no manifest; errors of s3_store_open and
  * remote_manifest_read. The caller closes *out after all files of its table. */
 TD_MUST_USE td_result remote_io_open(const char *url, const td_log *log, remote_io **out,
                                      td_err *err);
+/* From now on take all bytes from the store, none from the cache on disk: for a caller that proves
+ * what the store has. No other thread may read meanwhile. NULL is allowed. */
+void remote_io_prove(remote_io *remote);
+
 /* Log the traffic, and free; NULL is allowed. */
 void remote_io_close(remote_io *remote);
 

@@ -309,6 +309,7 @@ static td_result run_verify(verb_run *verb)
     td_result rc = TD_OK;
     if (line->is_since_last && (line->from.is_given || line->to.is_given))
         rc = td_err_set(&verb->err, TD_E_INVALID, "--since-last goes without --from and --to");
+    remote_io_prove(verb->remote);
     if (rc == TD_OK && line->is_since_last)
         rc = read_verified(verb->archive, &options.since_bytes, &verb->err);
     if (rc == TD_OK)

@@ -7,14 +7,16 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/alloc.h"
 #include "archive/archive.h"
+#include "tests/testing/files.h"
 
-enum { OBJECT_BYTES = 100000 };
+enum { OBJECT_BYTES = 100000, LONG_BYTES = 16000000 };
 
 #define SEGMENT "capture/2021/04/17/inverse-20210417T120000Z-df90003e-000001.mcap"
 #define HASH(c)                                                                                    \
@@ -37,7 +39,10 @@ static const char MANIFEST[] =
                                             "1") "\",\"bytes\":100000}]},"
                                                  "{\"path\":\"k/"
                                                  "two\",\"parts\":[{\"sha256\":\"" HASH(
-                                                     "1") "\",\"bytes\":100000}]}]}";
+                                                     "1") "\",\"bytes\":100000}]},"
+                                                          "{\"path\":\"long\",\"parts\":[{"
+                                                          "\"sha256\":\"" HASH(
+                                                              "5") "\",\"bytes\":16000000}]}]}";
 
 struct s3_store {
     s3_traffic traffic;
@@ -116,10 +121,27 @@ static int open_remote(void **state)
     return remote_io_open(URL "/", NULL, (remote_io **)state, &err) == TD_OK ? 0 : -1;
 }
 
+/* The same with an empty cache on disk; others have none. */
+static char folder[TEMP_FOLDER_BYTES];
+
+static int open_with_cache(void **state)
+{
+    temp_folder_make(TEMP_IN_MEMORY, folder);
+    assert_int_equal(setenv("XDG_CACHE_HOME", folder, 1), 0);
+    return open_remote(state);
+}
+
 static int close_remote(void **state)
 {
     remote_io_close(*state);
     return 0;
+}
+
+static int close_with_cache(void **state)
+{
+    temp_folder_remove(folder);
+    assert_int_equal(setenv("XDG_CACHE_HOME", "/dev/null", 1), 0);
+    return close_remote(state);
 }
 
 static td_file *open_file(remote_io *remote, const char *path)
@@ -187,6 +209,79 @@ static void short_reads_share_a_request_and_long_ones_ask_for_their_bytes(void *
     td_io_close(file);
 }
 
+/* Read pieces as a reader of chunks does, which skips their indexes. Returns the traffic. */
+static s3_traffic read_pieces(remote_io *remote, size_t count, size_t size, size_t skipped)
+{
+    const s3_traffic before = remote_io_traffic(remote);
+    uint8_t *bytes = td_alloc(size);
+    td_file *file = open_file(remote, URL "/long");
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t at = 100 + i * (size + skipped);
+        assert_int_equal(td_io_read_exact(file, at, bytes, size, NULL), TD_OK);
+        for (size_t k = 0; k < size; k++)
+            if (bytes[k] != byte_at('5', at + k))
+                fail_msg("piece %d: another byte at %zu", (int)i, k);
+    }
+    td_io_close(file);
+    td_free(bytes);
+    const s3_traffic after = remote_io_traffic(remote);
+    return (s3_traffic){.requests = after.requests - before.requests,
+                        .received_bytes = after.received_bytes - before.received_bytes};
+}
+
+static void reads_that_follow_each_other_share_requests(void **state)
+{
+    enum { PIECE_BYTES = 150000, SKIPPED_BYTES = 9000 };
+    static const struct {
+        size_t count;
+        uint64_t requests_max, percent_max; /* of the pieces' bytes */
+    } ROWS[] = {{1, 1, 100}, {2, 2, 113}, {5, 5, 117}, {20, 14, 120}, {100, 32, 120}};
+    plan = (store_plan){.manifest = MANIFEST, .object_bytes = LONG_BYTES};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        const s3_traffic used = read_pieces(*state, ROWS[i].count, PIECE_BYTES, SKIPPED_BYTES);
+        if (used.requests > ROWS[i].requests_max ||
+            used.received_bytes > ROWS[i].count * PIECE_BYTES * ROWS[i].percent_max / 100)
+            fail_msg("%zu pieces: %d requests, %d bytes", ROWS[i].count, (int)used.requests,
+                     (int)used.received_bytes);
+    }
+    /* Far apart. */
+    assert_int_equal(read_pieces(*state, 10, 40000, 1000000).received_bytes, 10 * 40000);
+}
+
+static void read_a_block_and_more(remote_io *remote)
+{
+    static uint8_t bytes[OBJECT_BYTES];
+    td_file *file = open_file(remote, URL "/journal.mcap.open");
+    assert_int_equal(td_io_read_exact(file, 2 * OBJECT_BYTES - 7, bytes, 7, NULL), TD_OK);
+    for (size_t i = 0; i < 7; i++)
+        assert_int_equal(bytes[i], journal_byte(2 * OBJECT_BYTES - 7 + i));
+    assert_int_equal(td_io_read_exact(file, 10, bytes, 50000, NULL), TD_OK);
+    for (size_t i = 0; i < 50000; i++)
+        if (bytes[i] != journal_byte(10 + i))
+            fail_msg("another byte at %zu", i);
+    td_io_close(file);
+}
+
+static void the_next_reader_takes_bytes_from_the_cache_on_disk(void **state)
+{
+    read_a_block_and_more(*state);
+    assert_int_equal(remote_io_traffic(*state).requests, 2);
+    remote_io *next = NULL;
+    assert_int_equal(remote_io_open(URL, NULL, &next, NULL), TD_OK);
+    read_a_block_and_more(next);
+    assert_int_equal(remote_io_traffic(next).requests, 0);
+    remote_io_close(next);
+}
+
+static void a_proof_takes_no_bytes_from_this_machine(void **state)
+{
+    read_a_block_and_more(*state);
+    remote_io_prove(*state);
+    read_a_block_and_more(*state);
+    assert_int_equal(remote_io_traffic(*state).requests, 4);
+    remote_io_prove(NULL);
+}
+
 static td_result join_name(void *user, const char *name, td_entry_kind kind, td_err *err)
 {
     (void)err;
@@ -200,7 +295,7 @@ static void folders_are_listed_in_the_order_of_names(void **state)
 {
     static const struct {
         const char *path, *names;
-    } ROWS[] = {{URL, "capture/ journal.mcap.open k/ k-b "},
+    } ROWS[] = {{URL, "capture/ journal.mcap.open k/ k-b long "},
                 {URL "/capture", "2021/ "},
                 {URL "/capture/2021/04", "17/ "},
                 {URL "/k", "one two "}};
@@ -236,7 +331,17 @@ static void missing_files_and_changes_are_refused(void **state)
     assert_int_equal(td_io_append(file, "x", 1, NULL), TD_E_UNSUPPORTED);
     assert_int_equal(td_io_truncate(file, 1, NULL), TD_E_UNSUPPORTED);
     assert_int_equal(td_io_lock_file(file, NULL), TD_E_UNSUPPORTED);
+    assert_int_equal(td_io_sync(file, NULL), TD_E_UNSUPPORTED);
+    assert_int_equal(td_io_rewrite(file, 0, 1, NULL), TD_E_UNSUPPORTED);
     td_io_close(file);
+    td_space space;
+    assert_int_equal(td_io_mkdir_all(io, URL "/new", NULL), TD_E_UNSUPPORTED);
+    assert_int_equal(td_io_make_private(io, URL, NULL), TD_E_UNSUPPORTED);
+    assert_int_equal(td_io_check_writable(io, URL, NULL), TD_E_UNSUPPORTED);
+    assert_int_equal(td_io_sync_dir(io, URL, NULL), TD_E_UNSUPPORTED);
+    assert_int_equal(td_io_mark_used(io, URL "/k-b", NULL), TD_E_UNSUPPORTED);
+    assert_int_equal(td_io_space(io, URL, &space, &err), TD_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "is only read"));
 }
 
 /* Not TD_E_NOTFOUND: readers take that for a segment that was pruned. */
@@ -298,6 +403,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             short_reads_share_a_request_and_long_ones_ask_for_their_bytes, open_remote,
             close_remote),
+        cmocka_unit_test_setup_teardown(reads_that_follow_each_other_share_requests, open_remote,
+                                        close_remote),
+        cmocka_unit_test_setup_teardown(the_next_reader_takes_bytes_from_the_cache_on_disk,
+                                        open_with_cache, close_with_cache),
+        cmocka_unit_test_setup_teardown(a_proof_takes_no_bytes_from_this_machine, open_with_cache,
+                                        close_with_cache),
         cmocka_unit_test_setup_teardown(folders_are_listed_in_the_order_of_names, open_remote,
                                         close_remote),
         cmocka_unit_test_setup_teardown(missing_files_and_changes_are_refused, open_remote,
@@ -307,5 +418,6 @@ int main(void)
         cmocka_unit_test(a_prefix_without_a_manifest_is_no_archive),
         cmocka_unit_test(an_archive_in_a_store_is_opened_only_for_reading),
     };
+    assert_int_equal(setenv("XDG_CACHE_HOME", "/dev/null", 1), 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { cephStore, withoutCeph } from "../support/ceph.mjs";
 import { AT_S } from "../support/frames_by_second.mjs";
-import { filesBelow, importLines, isManifest, tapedeck } from "../support/harness.mjs";
+import { filesBelow, importLines, isManifest, Program, tapedeck } from "../support/harness.mjs";
 
 const skip = withoutCeph;
 const dir = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "tapedeck-store-"));
@@ -66,8 +66,25 @@ const record = (t, hour, seconds) =>
     { archive, format: "cryptofeed", family: "v5-linear" }
   );
 
-const env = () => ({ ...process.env, ...store.environment });
+// A machine that never saw the archive has an empty cache.
+let cache = path.join(dir, "cache");
+const env = () => ({ ...process.env, ...store.environment, XDG_CACHE_HOME: cache });
 const answer = (t, args, more = {}) => tapedeck(t, args, { env: env(), ...more });
+
+/** Runs a command with -v. Returns its output, and what it read from the store, by the log. */
+async function traffic(t, args, more = {}) {
+  const { stdout, stderr } = await answer(t, [...args, "-v"], more);
+  const names = ["manifest", "journal", "catalog", "segments"];
+  const words = names.map((name) => `${name} (?<${name}>\\d+)`).join(", ");
+  const line = new RegExp(
+    `read from '.*' \\(manifest \\d+\\): (?<requests>\\d+) requests, (?<bytes>\\d+) bytes: ${words}; ` +
+      "from the cache (?<cached>\\d+)"
+  );
+  const numbers = Object.entries(stderr.match(line).groups).map(([name, n]) => [name, Number(n)]);
+  const chunks = Number(stderr.match(/read \d+ chunks? \((\d+) bytes\)/)?.[1]);
+  return { stdout, stderr, chunks, ...Object.fromEntries(numbers) };
+}
+
 const at = (hour, s) => new Date((AT_S + hour * 3600 + s) * 1000).toISOString();
 
 test("verbs answer about an archive in a store as about its folder", { skip }, async (t) => {
@@ -141,16 +158,103 @@ test("verbs answer about an archive in a store as about its folder", { skip }, a
     assert.equal(await frames(`${found}.mcap`), await frames(`${expected}.mcap`));
   });
 
-  await t.test("with a catalog, a selection reads little more than its chunks", async (t) => {
-    const catalog = path.join(dir, "catalog.sqlite");
-    await answer(t, ["reindex", url, "--catalog", catalog]);
-    const { stderr } = await answer(t, [
-      ...["cat", url, "--catalog", catalog, "--from", at(1, 100), "--to", at(1, 105), "-v"],
-    ]);
-    const [, chunks] = stderr.match(/read \d+ chunks? \((\d+) bytes\) of 1 segments/);
-    const [, bytes] = stderr.match(/read from '.*' \(manifest 3\): \d+ requests, (\d+) bytes/);
-    // More: the list of manifests, the manifest, the journal and a block of the segment.
-    assert.ok(bytes <= 1.5 * chunks + 65536, `${bytes} bytes for chunks of ${chunks}`);
+  const selection = ["cat", url, "--from", at(1, 100), "--to", at(1, 105)];
+
+  await t.test("a selection reads little more than its chunks", async (t) => {
+    cache = path.join(dir, "cache-of-a-selection");
+    const first = await traffic(t, selection);
+    assert.ok(
+      first.catalog + first.segments <= 1.5 * first.chunks,
+      `catalog ${first.catalog}, segments ${first.segments} for chunks of ${first.chunks}`
+    );
+    assert.equal(first.bytes, first.manifest + first.journal + first.catalog + first.segments);
+    assert.ok(first.manifest < 4096 && first.journal < 16384);
+    assert.doesNotMatch(first.stderr, /without the catalog/);
+    // A catalog that is given is used in place of the store's.
+    const given = path.join(dir, "catalog.sqlite");
+    await answer(t, ["reindex", url, "--catalog", given]);
+    const second = await traffic(t, [...selection, "--catalog", given]);
+    assert.equal(second.catalog, 0);
+    assert.equal(second.stdout, first.stdout);
+  });
+
+  await t.test("the next command takes what it can from this machine's cache", async (t) => {
+    cache = path.join(dir, "cache-of-two");
+    const files = path.join(cache, "tapedeck");
+    const first = await traffic(t, selection);
+    const second = await traffic(t, selection);
+    assert.equal(second.stdout, first.stdout);
+    assert.deepEqual(
+      [second.requests, second.bytes, second.cached],
+      [2, first.manifest, first.bytes - first.manifest]
+    );
+    for (const name of fs.readdirSync(files)) {
+      const bytes = fs.readFileSync(path.join(files, name));
+      bytes[bytes.length >> 1] ^= 1;
+      fs.writeFileSync(path.join(files, name), bytes);
+    }
+    const damaged = await traffic(t, selection);
+    assert.equal(damaged.stdout, first.stdout);
+    assert.deepEqual([damaged.requests, damaged.cached], [first.requests, 0]);
+    // A folder that cannot be used is no error.
+    cache = path.join(files, fs.readdirSync(files)[0]);
+    const without = await traffic(t, selection);
+    assert.equal(without.stdout, first.stdout);
+    assert.match(without.stderr, /no cache on disk: /);
+  });
+
+  await t.test("verify proves the store, not this machine's cache", async (t) => {
+    cache = path.join(dir, "cache-of-verify");
+    await answer(t, ["cat", "--raw", url]);
+    const { bytes, cached } = await traffic(t, ["verify", url]);
+    assert.equal(cached, 0);
+    const size = (file) => fs.statSync(path.join(archive, file)).size;
+    const all = filesBelow(archive).filter((file) => /\.mcap$|\.sqlite$/.test(file));
+    assert.ok(bytes >= all.reduce((sum, file) => sum + size(file), 0));
+  });
+
+  await t.test("readers that are killed leave a sound cache", async (t) => {
+    cache = path.join(dir, "cache-of-the-killed");
+    const files = path.join(cache, "tapedeck");
+    const all = ["cat", "--raw", url];
+    const count = () => (fs.existsSync(files) ? fs.readdirSync(files).length : 0);
+    for (let kills = 0; kills < 3; kills++) {
+      const before = count();
+      const program = new Program(t, "tapedeck", all, { env: env(), out: "ignore" });
+      while (count() === before && program.child.exitCode === null)
+        await new Promise((resolve) => setImmediate(resolve));
+      await program.kill("SIGKILL");
+    }
+    const { stdout } = await answer(t, all);
+    assert.equal(stdout, (await answer(t, ["cat", "--raw", archive])).stdout);
+  });
+
+  await t.test("without a catalog in the store the answers are the same", async (t) => {
+    const copy = path.join(dir, "without-a-catalog");
+    fs.cpSync(archive, copy, { recursive: true });
+    fs.rmSync(path.join(copy, "catalog.sqlite"));
+    const other = "s3://readers/without";
+    const report = JSON.parse((await answer(t, ["push", copy, other, "--json"])).stdout);
+    assert.deepEqual(
+      [report.catalog_bytes, report.segments_not_cataloged, report.segments],
+      [0, 3, 3]
+    );
+    const text = (await answer(t, ["push", copy, other])).stdout;
+    assert.match(text, /not in the store's catalog: 3 segments; run 'tapedeck reindex'/);
+    const expected = (await answer(t, selection)).stdout;
+    assert.equal(
+      (
+        await answer(
+          t,
+          selection.map((word) => (word === url ? other : word))
+        )
+      ).stdout,
+      expected
+    );
+    await answer(t, ["reindex", copy]);
+    const again = JSON.parse((await answer(t, ["push", copy, other, "--json"])).stdout);
+    assert.deepEqual([again.manifest, again.segments_not_cataloged], [2, 0]);
+    assert.ok(again.catalog_bytes > 0 && again.bytes_sent >= again.catalog_bytes);
   });
 
   await t.test("what writes, or waits for more, is refused", async (t) => {
