@@ -14,6 +14,7 @@
 #include "archive/read_plan.h"
 #include "base/cli/units.h"
 #include "export/export_day.h"
+#include "export/export_finish.h"
 #include "export/export_manifest.h"
 #include "export/export_name.h"
 #include "replay/play/absence.h"
@@ -25,7 +26,8 @@ struct export_run;
 
 typedef enum day_state {
     DAY_TO_DO,
-    DAY_KEPT,  /* published by an earlier run */
+    DAY_KEPT,       /* published by an earlier run */
+    DAY_UNFINISHED, /* units are missing */
     DAY_EMPTY, /* not published, because it has no rows; published at the end if another day has
                   rows */
     DAY_MADE,  /* not published before all days have the same precisions */
@@ -55,7 +57,10 @@ typedef struct export_run {
     export_precisions precisions; /* that the days have at least (settle) */
     /* The manifests of the dataset's first and last day, of this run and of earlier ones. */
     char first[EXPORT_MANIFEST_NAME_BYTES], last[EXPORT_MANIFEST_NAME_BYTES];
-    const td_log *log; /* NULL: the days are made again */
+    const td_log *log;  /* NULL: the days are made again */
+    const char *folder; /* of the dataset, or of the unit in it */
+    char unit_folder[LIMIT_PATH_BYTES];
+    uint8_t is_settling; /* 1: days are made again, with other precisions */
     unsigned day_threads;
     atomic_size_t stopped_from; /* days from this index on are not made */
     pthread_mutex_t lock;       /* guards the progress of all days */
@@ -196,6 +201,10 @@ static td_result find_days(export_run_state *run, td_err *err)
         if (export_has_day(options->spec, run->days[i].day))
             run->days[kept++] = run->days[i];
     run->day_count = kept;
+    if (options->spec->unit.count > 0)
+        return kept > 0 ? TD_OK
+                        : td_err_set(err, TD_E_NOTFOUND,
+                                     "the selection has nothing of the day of the unit");
     absent_days absent;
     rc = absence_find_days(options->archive, options->wanted, run->window, &absent, err);
     add_absent(run, absent.from, absent.first);
@@ -234,12 +243,12 @@ static td_result keep_published(planned_day *day, const export_folder *folder,
                                 const export_document *published, const export_manifest_head *head,
                                 td_err *err)
 {
-    const export_options *options = day->run->options;
+    const export_run_state *run = day->run;
     int is_same = export_document_begins(published, td_buf_view(&head->text));
     if (!export_document_begins(published, request_of(head))) {
         td_err_set(err, TD_E_INVALID,
                    "'%s/%s' is there already, of another export or another part of the day",
-                   options->folder, day->manifest);
+                   run->folder, day->manifest);
         td_err_hint(err, "export into another folder, or replace it with --force");
         return TD_E_INVALID;
     }
@@ -247,7 +256,7 @@ static td_result keep_published(planned_day *day, const export_folder *folder,
         (!is_same && !export_document_has_other_segments(published, head)))
         return TD_OK;
     if (!is_same)
-        td_log_emit(options->log, TD_LOG_WARNING,
+        td_log_emit(run->options->log, TD_LOG_WARNING,
                     "'%s' stays as it is: the archive no longer has all segments that it was made "
                     "from; --force rebuilds it from the remaining ones",
                     day->manifest);
@@ -260,7 +269,7 @@ static td_result keep_published(planned_day *day, const export_folder *folder,
 static td_result check_published(planned_day *day, td_err *err)
 {
     const export_options *options = day->run->options;
-    export_folder *folder = export_folder_open(options->io, options->folder, day->manifest);
+    export_folder *folder = export_folder_open(options->io, day->run->folder, day->manifest);
     export_manifest_head head;
     export_document published = {0};
     td_result rc = read_manifest(folder, "", &published, err);
@@ -297,8 +306,7 @@ static td_result refuse_precision(const export_run_state *run, const export_prec
     td_err_set(err, TD_E_INVALID,
                "%s needs %u decimal places in prices and %u in sizes, but other files in '%s' have "
                "%u and %u",
-               needed->instrument, needed->price, needed->size, run->options->folder, has->price,
-               has->size);
+               needed->instrument, needed->price, needed->size, run->folder, has->price, has->size);
     td_err_hint(err,
                 "this command with --from %.10s --to %.10s --force%s makes the dataset again; or "
                 "export into another folder",
@@ -357,7 +365,7 @@ static td_result add_published(void *user, const char *name, td_entry_kind kind,
             run->days[i].state != DAY_DONE)
             return TD_OK;
     export_document document = {0};
-    export_folder *folder = export_folder_open(run->options->io, run->options->folder, manifest);
+    export_folder *folder = export_folder_open(run->options->io, run->folder, manifest);
     td_result rc = read_manifest(folder, "", &document, err);
     const export_precision *other = find_other(&run->precisions, &document, &precision);
     if (other != NULL)
@@ -381,7 +389,7 @@ static td_result read_published(export_run_state *run, td_err *err)
     export_precisions_fini(&run->precisions);
     for (size_t i = 0; i < run->day_count; i++)
         note_manifest(run, run->days[i].manifest);
-    td_result rc = td_io_list(run->options->io, run->options->folder, add_published, run, err);
+    td_result rc = td_io_list(run->options->io, run->folder, add_published, run, err);
     if (rc == TD_E_NOTFOUND) {
         td_err_clear(err);
         rc = TD_OK;
@@ -521,6 +529,13 @@ static td_result make_day(day_work *work, td_err *err)
     selection wanted = *options->wanted;
     wanted.wants_channel = export_needs_channel;
     wanted.user = options->spec;
+    const export_unit *unit = &options->spec->unit;
+    unit_symbols symbols = {0};
+    td_result rc = TD_OK;
+    if (unit->count > 1)
+        rc = unit_symbols_find(work->archive, options->spec, options->wanted, day->window, &symbols,
+                               err);
+    unit_symbols_share(&symbols, unit->count);
     const export_day made = {.spec = options->spec,
                              .archive = work->archive,
                              .wanted = &wanted,
@@ -530,6 +545,7 @@ static td_result make_day(day_work *work, td_err *err)
                              .folder = work->folder,
                              .precisions = &run->precisions,
                              .log = run->log,
+                             .symbols = unit->count > 1 ? &symbols : NULL,
                              .threads = run->day_threads,
                              .day = day->day,
                              .window = day->window,
@@ -539,7 +555,10 @@ static td_result make_day(day_work *work, td_err *err)
     td_buf text;
     td_buf_init(&text, SIZE_MAX);
     td_buf_add(&text, work->head.text.data, work->head.text.size);
-    td_result rc = export_day_run(&made, &text, &facts, err);
+    if (unit->count > 0)
+        export_manifest_add_unit(&text, unit);
+    if (rc == TD_OK)
+        rc = export_day_run(&made, &text, &facts, err);
     export_document_close(&work->made);
     if (rc == TD_OK)
         rc = export_document_parse(td_buf_view(&text), &work->made, err);
@@ -547,6 +566,52 @@ static td_result make_day(day_work *work, td_err *err)
         rc = export_folder_write(work->folder, td_buf_view(&text), err);
     td_buf_fini(&text);
     td_free(gaps);
+    unit_symbols_fini(&symbols);
+    return rc;
+}
+
+/* Makes the day of the files of its units. If its manifest would not be exactly that of one run,
+ * makes the day itself. */
+static td_result join_units(day_work *work, const finished_units *units, td_err *err)
+{
+    const export_run_state *run = work->day->run;
+    export_precision precision;
+    td_buf text;
+    td_buf_init(&text, SIZE_MAX);
+    td_buf_add(&text, work->head.text.data, work->head.text.size);
+    int is_exact = export_manifest_join(&text, units->manifests, units->count);
+    for (size_t i = 0; i < units->count; i++)
+        is_exact =
+            is_exact && find_other(&run->precisions, &units->manifests[i], &precision) == NULL;
+    td_result rc = is_exact ? finished_units_move(units, work->folder, err) : make_day(work, err);
+    if (rc == TD_OK && is_exact)
+        rc = export_document_parse(td_buf_view(&text), &work->made, err);
+    if (rc == TD_OK && is_exact)
+        rc = export_folder_write(work->folder, td_buf_view(&text), err);
+    td_buf_fini(&text);
+    return rc;
+}
+
+/* As make_day. A day that lacks units is DAY_UNFINISHED afterwards. */
+static td_result join_day(day_work *work, td_err *err)
+{
+    planned_day *day = work->day;
+    const export_run_state *run = day->run;
+    finished_units units = {0};
+    if (run->is_settling) /* the units' files were moved */
+        return make_day(work, err);
+    td_result rc = finished_units_open(run->options->io, run->folder, day->day,
+                                       td_buf_view(&work->head.text), &units, err);
+    if (rc == TD_E_NOTFOUND) {
+        td_log_emit(run->options->log, TD_LOG_ERROR, "'%s' is not published: %s", day->manifest,
+                    err->text);
+        td_err_clear(err);
+        day->state = DAY_UNFINISHED;
+        return TD_OK;
+    }
+    if (rc == TD_OK)
+        rc = join_units(work, &units, err);
+    finished_units_close(&units);
     return rc;
 }
 
@@ -596,8 +661,7 @@ static td_result publish(const day_work *work, td_err *err)
     if (rc == TD_OK)
         rc = export_folder_publish_manifest(work->folder, err);
     if (rc != TD_OK)
-        return td_err_add(err, rc, "cannot publish '%s' in '%s'", manifest,
-                          work->day->run->options->folder);
+        return td_err_add(err, rc, "cannot publish '%s' in '%s'", manifest, work->day->run->folder);
     work->day->state = DAY_DONE;
     return TD_OK;
 }
@@ -611,7 +675,7 @@ static td_result end_day(day_work *work, td_err *err)
     day->facts = work->made.facts;
     int has_frames = day->facts.totals[TOTAL_USEFUL_FRAMES] > 0 &&
                      (spec->settings.depth == 0 || day->facts.totals[TOTAL_BOOKS] > 0);
-    if (!has_frames && work->published.text == NULL && spec->shard_count == 0)
+    if (!has_frames && work->published.text == NULL && !export_is_part(spec))
         day->state = DAY_EMPTY;
     else if (has_precisions(spec))
         day->state = DAY_MADE;
@@ -631,8 +695,8 @@ static td_result do_day(day_work *work, td_err *err)
     if (rc == TD_OK)
         read_earlier_run(work);
     if (rc == TD_OK && work->made.text == NULL)
-        rc = make_day(work, err);
-    if (rc == TD_OK)
+        rc = work->day->run->options->joins_units ? join_day(work, err) : make_day(work, err);
+    if (rc == TD_OK && work->day->state != DAY_UNFINISHED)
         return end_day(work, err);
     discard_made(work);
     return rc;
@@ -649,7 +713,7 @@ static td_result run_one(void *user, size_t i, td_err *err)
         return TD_EOF;
     day_work work = {.day = day};
     td_buf_init(&work.head.text, SIZE_MAX);
-    work.folder = export_folder_open(options->io, options->folder, day->manifest);
+    work.folder = export_folder_open(options->io, run->folder, day->manifest);
     td_result rc = do_day(&work, err);
     close_work(&work);
     if (rc != TD_OK)
@@ -782,7 +846,7 @@ static td_result end_made_day(planned_day *day, int is_published, td_err *err)
     day_work work = {.day = day};
     td_err ignored;
     td_buf_init(&work.head.text, SIZE_MAX);
-    work.folder = export_folder_open(options->io, options->folder, day->manifest);
+    work.folder = export_folder_open(options->io, day->run->folder, day->manifest);
     td_result rc = export_folder_lock(work.folder, err);
     if (rc == TD_OK)
         rc = read_manifest(work.folder, EXPORT_PARTIAL, &work.made, err);
@@ -799,10 +863,11 @@ static td_result end_made_day(planned_day *day, int is_published, td_err *err)
 
 static td_result end_empty_days(export_run_state *run, td_err *err)
 {
-    int has_some = run->options->spec->shard_count > 0; /* other shards may have some */
+    int has_some = export_is_part(run->options->spec); /* other parts may have some */
     td_result rc = TD_OK;
     for (size_t i = 0; i < run->day_count; i++)
-        has_some |= run->days[i].state == DAY_KEPT || run->days[i].state == DAY_DONE;
+        has_some |= run->days[i].state == DAY_KEPT || run->days[i].state == DAY_DONE ||
+                    run->days[i].state == DAY_UNFINISHED;
     for (size_t i = 0; rc == TD_OK && has_some && i < run->day_count; i++)
         if (run->days[i].state == DAY_EMPTY)
             rc = end_made_day(&run->days[i], 1, err);
@@ -821,7 +886,7 @@ static void discard_days(export_run_state *run, day_state state)
 static td_result read_made(const planned_day *day, export_document *out, td_err *err)
 {
     const export_options *options = day->run->options;
-    export_folder *folder = export_folder_open(options->io, options->folder, day->manifest);
+    export_folder *folder = export_folder_open(options->io, day->run->folder, day->manifest);
     td_result rc = read_manifest(folder, EXPORT_PARTIAL, out, err);
     export_folder_close(folder);
     return rc;
@@ -874,6 +939,7 @@ static td_result settle(export_run_state *run, td_err *err)
             export_document_close(&made);
         }
         run->log = NULL;
+        run->is_settling = 1;
         if (rc == TD_OK && lower > 0)
             rc = run_days(run, err);
     }
@@ -902,6 +968,7 @@ static export_result result_of(const export_run_state *run)
     for (size_t i = 0; i < run->day_count; i++) {
         const planned_day *day = &run->days[i];
         out.files += day->facts.files;
+        out.days_unfinished += day->state == DAY_UNFINISHED;
         out.days_kept += day->state == DAY_KEPT;
         if (out.left_out_formats[0] == '\0')
             memcpy(out.left_out_formats, day->facts.left_out_formats, sizeof out.left_out_formats);
@@ -910,7 +977,7 @@ static export_result result_of(const export_run_state *run)
         out.verdict = day->facts.verdict;
         memcpy(out.worst, day->manifest, sizeof out.worst);
     }
-    if (out.days_absent > 0 && out.verdict < REPLAY_INCOMPLETE)
+    if (out.days_absent + out.days_unfinished > 0 && out.verdict < REPLAY_INCOMPLETE)
         out.verdict = REPLAY_INCOMPLETE;
     return out;
 }
@@ -924,16 +991,51 @@ static void log_foreign(const export_run_state *run)
                     format_counted(count, "frame").text);
 }
 
+/* Checks which days need not be made, because the dataset or the unit has them. */
+static td_result check_days(export_run_state *run, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++)
+        if (run->options->overwrite == EXPORT_KEEP && run->days[i].state == DAY_TO_DO)
+            rc = check_published(&run->days[i], err);
+    return rc;
+}
+
+/* A unit has a folder of its own. */
+static td_result enter_unit_folder(export_run_state *run, td_err *err)
+{
+    const export_options *options = run->options;
+    char name[EXPORT_UNIT_NAME_BYTES];
+    export_unit_format(&options->spec->unit, name);
+    int size = snprintf(run->unit_folder, sizeof run->unit_folder, "%s/" EXPORT_UNITS_FOLDER "/%s",
+                        options->folder, name);
+    if (size < 0 || (size_t)size >= sizeof run->unit_folder)
+        return td_err_set(err, TD_E_LIMIT, "'%s': the path is too long", options->folder);
+    run->folder = run->unit_folder;
+    return check_days(run, err);
+}
+
+static int is_published(const void *user, uint32_t number)
+{
+    const export_run_state *run = user;
+    for (size_t i = 0; i < run->day_count; i++)
+        if (run->days[i].day == number)
+            return run->days[i].state == DAY_KEPT || run->days[i].state == DAY_DONE;
+    return 0;
+}
+
 td_result export_run(const export_options *options, export_result *out, td_err *err)
 {
     TD_ASSERT(options->threads >= 1);
-    export_run_state run = {.options = options, .log = options->log};
+    export_run_state run = {.options = options, .log = options->log, .folder = options->folder};
     (void)pthread_mutex_init(&run.lock, NULL);
     atomic_init(&run.stopped_from, SIZE_MAX);
-    int did_exist = export_folder_exists(options->io, options->folder);
     td_result rc = find_days(&run, err);
-    for (size_t i = 0; rc == TD_OK && options->overwrite == EXPORT_KEEP && i < run.day_count; i++)
-        rc = check_published(&run.days[i], err);
+    if (rc == TD_OK)
+        rc = check_days(&run, err);
+    if (rc == TD_OK && options->spec->unit.count > 0)
+        rc = enter_unit_folder(&run, err);
+    int did_exist = export_folder_exists(options->io, run.folder);
     if (rc == TD_OK)
         rc = read_published(&run, err);
     if (rc == TD_OK)
@@ -952,11 +1054,46 @@ td_result export_run(const export_options *options, export_result *out, td_err *
                     "are kept",
                     options->folder);
     if (rc != TD_OK)
-        export_folder_tidy(options->io, options->folder, did_exist);
+        export_folder_tidy(options->io, run.folder, did_exist);
+    if (rc == TD_OK && options->joins_units)
+        finished_units_remove(options->io, options->folder, is_published, &run);
     *out = result_of(&run);
     export_precisions_fini(&run.precisions);
     td_free(run.gaps);
     td_free(run.days);
     (void)pthread_mutex_destroy(&run.lock);
+    return rc;
+}
+
+static td_result plan_day(const export_run_state *run, const planned_day *day, uint64_t unit_bytes,
+                          export_planned_day *out, unit_symbols *symbols, td_err *err)
+{
+    const export_options *options = run->options;
+    td_result rc = unit_symbols_find(options->archive, options->spec, options->wanted, day->window,
+                                     symbols, err);
+    *out = (export_planned_day){.day = day->day, .symbols = symbols};
+    if (rc != TD_OK || symbols->is_recorded)
+        return rc;
+    out->unit_count = unit_symbols_units(symbols, options->spec, unit_bytes);
+    unit_symbols_share(symbols, out->unit_count);
+    return TD_OK;
+}
+
+td_result export_plan(const export_options *options, uint64_t unit_bytes,
+                      void (*each)(void *user, const export_planned_day *day), void *user,
+                      td_err *err)
+{
+    export_run_state run = {.options = options, .folder = options->folder};
+    td_result rc = find_days(&run, err);
+    for (size_t i = 0; rc == TD_OK && i < run.day_count; i++) {
+        unit_symbols symbols = {0};
+        export_planned_day day;
+        rc = plan_day(&run, &run.days[i], unit_bytes, &day, &symbols, err);
+        if (rc == TD_OK)
+            each(user, &day);
+        unit_symbols_fini(&symbols);
+    }
+    td_free(run.gaps);
+    td_free(run.days);
     return rc;
 }

@@ -1,6 +1,9 @@
 /* One export: from an open archive to a folder of days. Keeps the days that already exist, exports
  * the others, several at a time, and publishes each when it is complete. The verb `export` calls
- * export_run; only the verb prints and exits. One thread calls. */
+ * export_run; only the verb prints and exits. One thread calls.
+ *
+ * Instead of making days, a run may make one unit of a day (spec->unit, export/export_unit.h), or
+ * join the units of each day (`joins_units`). */
 #ifndef TD_EXPORT_EXPORT_H
 #define TD_EXPORT_EXPORT_H
 
@@ -14,6 +17,7 @@
 #include "export/export_folder.h"
 #include "export/export_manifest.h"
 #include "export/export_spec.h"
+#include "export/export_unit.h"
 #include "replay/play/report.h"
 #include "tape/selection.h"
 
@@ -25,6 +29,7 @@ typedef struct export_options {
     td_io io; /* for the folder */
     const char *folder;
     export_overwrite overwrite;
+    uint8_t joins_units; /* 1: make each day of its units; a day that lacks one is not published */
     unsigned threads;
     const td_log *log; /* may be NULL */
     /* Called repeatedly, by one thread at a time, with the bytes done and in total. A result of 1
@@ -37,7 +42,9 @@ typedef struct export_result {
     uint64_t files;
     uint64_t rows;
     uint64_t days;
-    uint64_t days_kept;     /* number of days kept from an earlier run of the same request */
+    uint64_t days_kept;       /* number of days kept from an earlier run of the same request */
+    uint64_t days_unfinished; /* number of days not published, because units are missing. Then the
+                                 verdict is no better than REPLAY_INCOMPLETE */
     uint64_t days_absent;   /* number of days that --from or --to ask for, before the first day that
                                was recorded or after the last one. Then the verdict is no better
                                than REPLAY_INCOMPLETE */
@@ -51,5 +58,18 @@ typedef struct export_result {
  * that the next run of the same request needs to continue. TD_E_NOTFOUND: the selection has nothing
  * that the format can hold; TD_EOF: progress stopped the export; TD_E_*. */
 TD_MUST_USE td_result export_run(const export_options *options, export_result *out, td_err *err);
+
+/* A day's units, for export_plan. */
+typedef struct export_planned_day {
+    uint32_t day;
+    uint32_t unit_count;         /* 0: a segment of the day is being written: no units yet */
+    const unit_symbols *symbols; /* shared among the units */
+} export_planned_day;
+
+/* Calls `each` with the days of the selection, in order. A day of more than unit_bytes of segments
+ * is cut, if the formats allow that. TD_E_* as of export_run. */
+TD_MUST_USE td_result export_plan(const export_options *options, uint64_t unit_bytes,
+                                  void (*each)(void *user, const export_planned_day *day),
+                                  void *user, td_err *err);
 
 #endif

@@ -96,7 +96,8 @@ typedef struct day_run {
     export_writers writers;
     export_precisions precisions;
     int64_t clock_offset_ns;
-    uint8_t *uses; /* channel_use by the channel's index */
+    uint8_t has_first_pass; /* 0: another unit of the day has it */
+    uint8_t *uses;          /* channel_use by the channel's index */
     size_t use_count;
     export_writer *frame_writer; /* of the format for whole frames (jsonl); NULL if not requested */
     day_route **routes;
@@ -263,7 +264,8 @@ static int is_of_pass(const day_run *run, const export_output *output)
 {
     if (output->format->grouping == EXPORT_PER_DAY)
         return run->writers.pass == 0;
-    return (output->type->flags & EXPORT_OF_REPLIES) == 0 || !run->writers.has_more;
+    return (output->type->flags & EXPORT_OF_REPLIES) == 0 ||
+           (run->has_first_pass && !run->writers.has_more);
 }
 
 /* Notes how far the recorder's clock was behind in a row that a later pass writes, because files
@@ -915,11 +917,17 @@ static int has_topics(const day_run *run,
     return 0;
 }
 
-/* 1 if the day needs the channel. A channel of an unknown role may have frames of any symbol. */
+/* 1 if the day, or the unit without the first pass, needs the channel. A channel of an unknown role
+ * may have frames of any symbol. */
 static int wants_channel(void *user, const channel_info *info)
 {
-    const export_day *day = ((const day_run *)user)->day;
-    return channel_role(info) == ROLE_UNKNOWN || is_wanted(day, info);
+    day_run *run = user;
+    if (channel_role(info) == ROLE_UNKNOWN)
+        return 1;
+    const topic_row *row = run->has_first_pass ? NULL : export_topic_of(info);
+    return is_wanted(run->day, info) &&
+           (row == NULL || export_entries_have_symbols(row) ||
+            export_writers_may_have(&run->writers, td_bytes_str(info->symbol)));
 }
 
 /* The number of symbols that are written in one pass, by the number of files that a symbol has. */
@@ -972,7 +980,7 @@ static td_result open_tape(day_run *run, td_err *err)
     const selection_window read = export_read_window(spec, day->window);
     selection_set_window(&wanted, (selection_window){day->window.from_ns, read.to_ns});
     reading.before_ns = day->window.from_ns - read.from_ns;
-    if (spec->days != NULL) {
+    if (spec->days != NULL || !run->has_first_pass) {
         reading.wants_channel = wants_channel;
         reading.user = run;
     }
@@ -981,7 +989,7 @@ static td_result open_tape(day_run *run, td_err *err)
             reading.reads = TAPE_READS_ALL;
     if (run->writers.pass > 0)
         reading.log = NULL; /* has what the first pass found */
-    else if (rc == TD_OK)
+    if (rc == TD_OK && run->writers.symbols_max == 0)
         rc = scan(run, &wanted, err);
     if (run->choices.has_members)
         reading.reads = TAPE_READS_ALL;
@@ -996,6 +1004,9 @@ static void init_writers(day_run *run)
     export_target *target = &run->writers.template;
     export_writers_init(&run->writers);
     run->writers.folder = day->folder;
+    run->writers.symbols = day->symbols;
+    run->writers.unit = day->spec->unit.number;
+    run->writers.pass = run->has_first_pass ? 0 : 1;
     run->writers.has_prefixes = day->spec->format_count > 1;
     *target = (export_target){.settings = &day->spec->settings,
                               .part = day->window,
@@ -1376,17 +1387,19 @@ static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
     for (size_t i = 0; i < day->spec->format_count; i++)
         if (is_left_out(run, day->spec->formats[i]))
             export_writers_drop(&run->writers, day->spec->formats[i]);
-    if (out->verdict == REPLAY_COMPLETE &&
-        (run->left_out_count > 0 || atomic_load(&run->left_out_formats) != 0))
+    if (out->verdict == REPLAY_COMPLETE && (!run->has_first_pass || run->left_out_count > 0 ||
+                                            atomic_load(&run->left_out_formats) != 0))
         out->verdict = REPLAY_INCOMPLETE;
-    const export_manifest_day content = {.writers = &run->writers,
-                                         .spec = day->spec,
-                                         .left_out_formats = atomic_load(&run->left_out_formats),
-                                         .left_out = run->left_out,
-                                         .left_out_count = run->left_out_count,
-                                         .left_out_topics = &run->left_out_topics,
-                                         .found = &run->found,
-                                         .report = &run->report};
+    const export_manifest_day content = {
+        .writers = &run->writers,
+        .spec = day->spec,
+        .left_out_formats = atomic_load(&run->left_out_formats),
+        .left_out = run->left_out,
+        .left_out_count = run->left_out_count,
+        .left_out_topics = &run->left_out_topics,
+        .shares_files = atomic_load(&run->has_other_symbols) != 0 && day->symbols != NULL,
+        .found = &run->found,
+        .report = &run->report};
     export_manifest_add_day(manifest, &content, out);
 }
 
@@ -1425,6 +1438,9 @@ static td_result run_pass(day_run *run, td_err *err)
         rc = play_first(run, err);
     else if ((rc = play(run, err)) == TD_OK)
         rc = end_makers(run, err);
+    if (!run->has_first_pass)
+        cursor_get_stats(run->tape,
+                         &run->report.tape); /* damage that the first unit did not meet */
     if (rc != TD_OK)
         return rc;
     /* All files of an instrument have one precision, across types. All files of the day have one
@@ -1484,6 +1500,7 @@ td_result export_day_run(const export_day *day, td_buf *manifest, export_facts *
     TD_ASSERT(day->threads >= 1);
     day_run *run = td_alloc_zero(1, sizeof *run);
     run->day = day;
+    run->has_first_pass = day->symbols == NULL || day->spec->unit.number == 1;
     (void)pthread_mutex_init(&run->lock, NULL);
     init_writers(run);
     const char *date = run->writers.template.date;
@@ -1492,12 +1509,13 @@ td_result export_day_run(const export_day *day, td_buf *manifest, export_facts *
         rc = run_pass(run, err);
         close_pass(run);
     } while (rc == TD_OK && export_writers_next_pass(&run->writers));
-    if (rc == TD_OK) {
+    if (rc == TD_OK && run->has_first_pass) {
         log_choices(run, date);
         log_left_out(run, date);
         log_clock(run, date);
-        write_manifest(run, manifest, out);
     }
+    if (rc == TD_OK)
+        write_manifest(run, manifest, out);
     for (size_t i = 0; rc != TD_OK && i < run->writers.count; i++)
         export_files_discard(&run->writers.items[i]->files);
     if (rc != TD_OK && rc != TD_EOF)

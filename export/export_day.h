@@ -2,7 +2,10 @@
  * turn frames into rows, and formats write them. At the end the day's files are complete, have
  * temporary names, and are listed in the manifest.
  *
- * Days are independent, so each may run on another thread. A day has its own workers. */
+ * Days are independent, so each may run on another thread. A day has its own workers.
+ *
+ * A day is written in passes (export/export_writers.h), of which the first one counts all frames. A
+ * unit of a day has a part of these passes' symbols; only a day's first unit has the first pass. */
 #ifndef TD_EXPORT_EXPORT_DAY_H
 #define TD_EXPORT_EXPORT_DAY_H
 
@@ -16,6 +19,7 @@
 #include "export/export_folder.h"
 #include "export/export_manifest.h"
 #include "export/export_spec.h"
+#include "export/export_unit.h"
 #include "replay/play/report.h"
 #include "tape/selection.h"
 
@@ -31,8 +35,10 @@ typedef struct export_day {
     const export_precisions *precisions; /* minimum precisions, from other days */
     const td_log *log;                   /* may be NULL */
     unsigned threads;
-    uint32_t day;            /* days since 1970 */
-    selection_window window; /* within the day */
+    const unit_symbols *symbols; /* of a unit (spec->unit) of a day that is cut, shared;
+                                    NULL: all symbols are written */
+    uint32_t day;                /* days since 1970 */
+    selection_window window;     /* within the day */
     /* Called repeatedly by the thread that runs the day. A result of 1 ends the export. */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
     void *user;

@@ -75,32 +75,12 @@ static void file_free(export_file *file)
     td_free(file);
 }
 
-/* Checks that a name is free, and makes the path of its partial file, with the parent folders. */
-static td_result prepare_path(const export_folder *folder, const char *name,
-                              char path[LIMIT_PATH_BYTES], td_err *err)
-{
-    char root[LIMIT_PATH_BYTES];
-    char *parent = td_strdup(name);
-    char *end = strrchr(parent, '/');
-    td_result rc = export_folder_check(folder, name, err);
-    if (rc == TD_OK)
-        rc = export_folder_join(folder, name, EXPORT_PARTIAL, path, err);
-    if (rc == TD_OK && end != NULL) {
-        *end = '\0';
-        rc = export_folder_join(folder, "", "", root, err);
-        if (rc == TD_OK)
-            rc = td_io_mkdir_below(export_folder_io(folder), root, parent, err);
-    }
-    td_free(parent);
-    return rc;
-}
-
 /* Creates the empty file; replaces a file that a killed export left. */
 static td_result create_partial(export_file *file, td_err *err)
 {
     const export_folder *folder = file->files->folder;
     td_file *made = NULL;
-    td_result rc = prepare_path(folder, file->name, file->path, err);
+    td_result rc = export_folder_prepare(folder, file->name, file->path, err);
     if (rc == TD_OK)
         rc = export_folder_remove(folder, file->name, EXPORT_PARTIAL, err);
     if (rc == TD_OK)
@@ -237,7 +217,7 @@ static td_result rename_partial(export_file *file, const char *name, td_err *err
     const export_folder *folder = file->files->folder;
     char *to = name_of(file->files, name);
     char path[LIMIT_PATH_BYTES];
-    td_result rc = prepare_path(folder, to, path, err);
+    td_result rc = export_folder_prepare(folder, to, path, err);
     if (rc == TD_OK)
         rc = td_io_rename(export_folder_io(folder), file->path, path, err);
     if (rc == TD_OK) {

@@ -1,6 +1,7 @@
 #include "export/export_folder.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -148,6 +149,36 @@ td_result export_folder_check(const export_folder *folder, const char *name, td_
     return TD_E_INVALID;
 }
 
+td_result export_folder_prepare(const export_folder *folder, const char *name,
+                                char path[LIMIT_PATH_BYTES], td_err *err)
+{
+    char root[LIMIT_PATH_BYTES];
+    char *parent = td_strdup(name);
+    char *end = strrchr(parent, '/');
+    td_result rc = export_folder_check(folder, name, err);
+    if (rc == TD_OK)
+        rc = export_folder_join(folder, name, EXPORT_PARTIAL, path, err);
+    if (rc == TD_OK && end != NULL) {
+        *end = '\0';
+        rc = export_folder_join(folder, "", "", root, err);
+        if (rc == TD_OK)
+            rc = td_io_mkdir_below(folder->io, root, parent, err);
+    }
+    td_free(parent);
+    return rc;
+}
+
+td_result export_folder_take(const export_folder *folder, const export_folder *from,
+                             const char *name, td_err *err)
+{
+    char old[LIMIT_PATH_BYTES];
+    char path[LIMIT_PATH_BYTES];
+    td_result rc = export_folder_join(from, name, "", old, err);
+    if (rc == TD_OK)
+        rc = export_folder_prepare(folder, name, path, err);
+    return rc == TD_OK ? td_io_rename(folder->io, old, path, err) : rc;
+}
+
 td_result export_folder_remove(const export_folder *folder, const char *name, const char *suffix,
                                td_err *err)
 {
@@ -189,6 +220,30 @@ typedef struct tidy_context {
 } tidy_context;
 
 static void remove_empty(td_io io, const char *path, int with_itself);
+
+static td_result remove_one(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    const tidy_context *of = user;
+    char path[LIMIT_PATH_BYTES];
+    int size = snprintf(path, sizeof path, "%s/%s", of->path, name);
+    if (size <= 0 || (size_t)size >= sizeof path)
+        return TD_OK;
+    if (kind == TD_ENTRY_DIR)
+        export_folder_remove_tree(of->io, path);
+    else if (td_io_unlink(of->io, path, err) != TD_OK)
+        td_err_clear(err);
+    return TD_OK;
+}
+
+void export_folder_remove_tree(td_io io, const char *path)
+{
+    tidy_context of = {io, path};
+    td_err ignored;
+    td_result rc = td_io_list(io, path, remove_one, &of, &ignored);
+    if (rc == TD_OK)
+        rc = td_io_unlink(io, path, &ignored);
+    (void)rc;
+}
 
 static td_result tidy_one(void *user, const char *name, td_entry_kind kind, td_err *err)
 {

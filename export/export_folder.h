@@ -65,6 +65,15 @@ TD_MUST_USE td_result export_folder_size(const export_folder *folder, const char
 TD_MUST_USE td_result export_folder_check(const export_folder *folder, const char *name,
                                           td_err *err);
 
+/* Checks that a name is free (export_folder_check), and makes the path of its partial file, with
+ * the folders in the name. */
+TD_MUST_USE td_result export_folder_prepare(const export_folder *folder, const char *name,
+                                            char path[LIMIT_PATH_BYTES], td_err *err);
+
+/* Moves a file of another folder, of the same file system, to NAME.partial. */
+TD_MUST_USE td_result export_folder_take(const export_folder *folder, const export_folder *from,
+                                         const char *name, td_err *err);
+
 /* Removes a file. TD_OK if it is missing. */
 TD_MUST_USE td_result export_folder_remove(const export_folder *folder, const char *name,
                                            const char *suffix, td_err *err);
@@ -83,6 +92,9 @@ int export_folder_exists(td_io io, const char *path);
  * path unless it existed before the export (did_exist). Never touches an archive. Failures are
  * ignored. Another export that writes there at the same time may fail. */
 void export_folder_tidy(td_io io, const char *path, int did_exist);
+
+/* Removes a folder with all files in it, as far as possible. */
+void export_folder_remove_tree(td_io io, const char *path);
 
 /* Makes the names in the folder of the file `name` durable. */
 TD_MUST_USE td_result export_folder_sync(const export_folder *folder, const char *name,

@@ -12,6 +12,7 @@
 #include "archive/read_plan.h"
 #include "export/export_folder.h"
 #include "export/export_name.h"
+#include "export/export_unit.h"
 #include "format/segment_index.h"
 #include "format/segment_name.h"
 #include "base/json/json_write.h"
@@ -468,10 +469,19 @@ static const char *const TOTALS[EXPORT_TOTALS] = {[TOTAL_ROWS] = "rows",
                                                       "segments_unreadable",
                                                   [TOTAL_CLOCK_OFFSET_NS] = "clock_offset_ns"};
 
+/* Keys at which the manifests of units are joined. They are in no string, where quotes are escaped.
+ */
+static const char FOUND_KEY[] = "\"found_gaps\":[";
+static const char FILES_KEY[] = "\"files\":[";
+static const char LEFT_OUT_KEY[] = "\"left_out_symbols\":[";
+static const char TOTALS_KEY[] = "\"totals\":";
+static const char VERDICT_KEY[] = ",\"verdict\":\"";
+static const char SHARES_FILES[] = "\"shares_files\":true,";
+
 static void write_totals(td_buf *out, const export_facts *facts)
 {
     json_writer json;
-    put(out, "\"totals\":");
+    put(out, TOTALS_KEY);
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     for (size_t i = 0; i < EXPORT_TOTALS; i++)
@@ -570,13 +580,15 @@ void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export
     line_list lines = {0};
     td_buf line;
     td_buf_init(&line, SIZE_MAX);
+    if (day->shares_files)
+        put(out, SHARES_FILES);
     for (size_t i = 0; i < day->found->count; i++)
         add_gap(&lines, &line, &day->found->rows[i]);
-    write_sorted(out, "\"found_gaps\":[", &lines);
+    write_sorted(out, FOUND_KEY, &lines);
     add_files(&lines, &line, day);
-    write_sorted(out, "\"files\":[", &lines);
+    write_sorted(out, FILES_KEY, &lines);
     add_left_out(&lines, &line, day->left_out, day->left_out_count);
-    write_sorted(out, "\"left_out_symbols\":[", &lines);
+    write_sorted(out, LEFT_OUT_KEY, &lines);
     add_left_out_topics(&lines, &line, day->left_out_topics);
     write_sorted(out, "\"left_out_topics\":[", &lines);
     write_left_out_formats(out, day);
@@ -586,12 +598,21 @@ void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export
     write_lines(out, "\"absent\":[", &lines);
     set_totals(day, facts);
     write_totals(out, facts);
-    put(out, ",\"verdict\":\"");
+    put(out, VERDICT_KEY);
     put(out, VERDICTS[facts->verdict]);
     put(out, "\"");
     write_digests(out, day->report);
     put(out, ",\"tapedeck\":\"" TAPEDECK_VERSION "\"}\n");
     td_buf_fini(&line);
+}
+
+void export_manifest_add_unit(td_buf *out, const export_unit *unit)
+{
+    char name[EXPORT_UNIT_NAME_BYTES];
+    export_unit_format(unit, name);
+    put(out, "\"unit\":\"");
+    put(out, name);
+    put(out, "\",");
 }
 
 /* ---- reading ---- */
@@ -667,6 +688,77 @@ void export_document_close(export_document *document)
 int export_document_begins(const export_document *document, td_bytes text)
 {
     return document->size >= text.size && memcmp(document->text, text.data, text.size) == 0;
+}
+
+/* ---- joining units ---- */
+
+/* A document's text from one key to another, which is not included. Empty if a key is missing. */
+static td_bytes text_between(const export_document *of, const char *key, const char *end_key)
+{
+    const uint8_t *from = memmem(of->text, of->size, key, strlen(key));
+    const size_t rest = from == NULL ? 0 : of->size - (size_t)(from - of->text);
+    const uint8_t *end = from == NULL ? NULL : memmem(from, rest, end_key, strlen(end_key));
+    return end == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(from, (size_t)(end - from));
+}
+
+/* Adds the lines of a unit's list of files. */
+static void add_file_lines(line_list *to, td_bytes list)
+{
+    const uint8_t *end = list.data + list.size;
+    const uint8_t *at = list.size == 0 ? NULL : memchr(list.data, '\n', list.size);
+    while (at != NULL) {
+        const uint8_t *next = memchr(at + 1, '\n', (size_t)(end - at - 1));
+        const size_t size = (size_t)((next == NULL ? end : next) - at);
+        const size_t ending = next == NULL ? 2 : 1; /* "]," or "," */
+        to->items = td_array_grow(to->items, to->count, sizeof(char *));
+        to->items[to->count++] = td_strndup((const char *)at + 1, size - 1 - ending);
+        at = next;
+    }
+}
+
+/* 1 if two sorted lines are of a file with one name. */
+static int have_same_file(const line_list *lines)
+{
+    static const char NAMED[] = "{\"name\":\"";
+    for (size_t i = 1; i < lines->count; i++) {
+        const char *end = strstr(lines->items[i], "\",\"format\":");
+        if (end != NULL && strncmp(lines->items[i], NAMED, sizeof NAMED - 1) == 0 &&
+            strncmp(lines->items[i], lines->items[i - 1], (size_t)(end - lines->items[i]) + 2) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+int export_manifest_join(td_buf *out, const export_document *units, size_t count)
+{
+    line_list lines = {0};
+    export_facts sum = units[0].facts;
+    const td_bytes found = text_between(&units[0], FOUND_KEY, FILES_KEY);
+    const td_bytes left_out = text_between(&units[0], LEFT_OUT_KEY, TOTALS_KEY);
+    const td_bytes ending = text_between(&units[0], VERDICT_KEY, "\n");
+    int is_exact = found.size > 0 && left_out.size > 0 && ending.size > 0;
+    for (size_t i = 0; i < count; i++) {
+        const export_document *unit = &units[i];
+        const td_bytes files = text_between(unit, FILES_KEY, LEFT_OUT_KEY);
+        is_exact = is_exact && files.size > 0 && unit->facts.verdict != REPLAY_DAMAGED &&
+                   unit->facts.left_out_formats[0] == '\0' &&
+                   text_between(unit, SHARES_FILES, FOUND_KEY).size == 0;
+        add_file_lines(&lines, files);
+        if (i == 0)
+            continue;
+        sum.totals[TOTAL_ROWS] += unit->facts.totals[TOTAL_ROWS];
+        sum.totals[TOTAL_LEFT_OUT_FRAMES] += unit->facts.totals[TOTAL_LEFT_OUT_FRAMES];
+    }
+    if (lines.count > 0)
+        qsort(lines.items, lines.count, sizeof(char *), compare_lines);
+    is_exact = is_exact && lines.count <= LIMIT_EXPORT_SERIES && !have_same_file(&lines);
+    td_buf_add(out, found.data, found.size);
+    write_lines(out, FILES_KEY, &lines);
+    td_buf_add(out, left_out.data, left_out.size);
+    write_totals(out, &sum);
+    td_buf_add(out, ending.data, ending.size);
+    put(out, "\n");
+    return is_exact;
 }
 
 /* 1 if the list has the segment. Names are compared without ".open": a segment that was being

@@ -91,6 +91,7 @@ typedef struct export_manifest_day {
     const export_writers *writers;
     const export_spec *spec;
     unsigned left_out_formats; /* bits by index in the spec's formats */
+    int shares_files; /* 1: units of the day would write rows to one file (export_manifest_join) */
     const export_left_out *left_out;
     size_t left_out_count;
     const left_out_topics *left_out_topics;
@@ -101,6 +102,9 @@ typedef struct export_manifest_day {
 /* Appends the rest of the document. facts: the caller sets the verdict and the totals that are in
  * neither `writers` nor the report; this function sets the other members. */
 void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export_facts *facts);
+
+/* The unit that a manifest is of, after the head: the manifest of a unit has it, of a day not. */
+void export_manifest_add_unit(td_buf *out, const export_unit *unit);
 
 /* ---- reading ---- */
 
@@ -121,6 +125,12 @@ void export_document_close(export_document *document);
 
 /* 1 if the document begins with the text. */
 int export_document_begins(const export_document *document, td_bytes text);
+
+/* Appends to the head in `out` the rest of the manifest of a day, joined from all its units: the
+ * same text as of one run. Returns 0 if they cannot be joined exactly, because stored frames are
+ * damaged, a format was left out, or several units have rows of one file. The text is then
+ * useless. */
+int export_manifest_join(td_buf *out, const export_document *units, size_t count);
 
 /* 1 if the document was made from a segment that is not in the head. */
 int export_document_has_other_segments(const export_document *document,

@@ -20,8 +20,7 @@ int export_has_intervals(const export_spec *spec)
     return 0;
 }
 
-/* The row of a channel's topic; NULL: unknown, or it is no topic. */
-static const topic_row *row_of(const channel_info *info)
+const topic_row *export_topic_of(const channel_info *info)
 {
     const family *of = family_find(td_bytes_str(info->family));
     topic_match found;
@@ -38,7 +37,7 @@ static const topic_row *row_of(const channel_info *info)
 int export_needs_channel(const void *user, const channel_info *info)
 {
     const export_spec *spec = user;
-    const topic_row *row = row_of(info);
+    const topic_row *row = export_topic_of(info);
     int is_needed = row == NULL;
     for (size_t i = 0; i < spec->output_count && !is_needed; i++)
         is_needed =
@@ -56,8 +55,15 @@ selection_window export_read_window(const export_spec *spec, selection_window wi
     return window;
 }
 
+int export_is_part(const export_spec *spec)
+{
+    return spec->shard_count > 0 || spec->unit.count > 0;
+}
+
 int export_has_day(const export_spec *spec, uint32_t day)
 {
+    if (spec->unit.count > 0)
+        return day == spec->unit.day;
     return spec->shard_count == 0 || day % spec->shard_count + 1 == spec->shard;
 }
 

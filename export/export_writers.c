@@ -107,8 +107,15 @@ static const unsigned *find_pass(const export_writers *table, uint64_t hash)
     return row_table_next(&table->by_symbol, &at) ? &table->passes[at.row] : NULL;
 }
 
+static int is_of_unit(const export_writers *table, td_bytes symbol)
+{
+    return table->symbols == NULL || unit_symbols_find_unit(table->symbols, symbol) == table->unit;
+}
+
 int export_writers_may_have(export_writers *table, td_bytes symbol)
 {
+    if (!is_of_unit(table, symbol))
+        return 0;
     (void)pthread_mutex_lock(&table->lock);
     const unsigned *pass = find_pass(table, td_xxh64(symbol.data, symbol.size));
     int may_have = pass == NULL || *pass == table->pass;
@@ -121,6 +128,8 @@ static int is_in_pass(export_writers *table, const export_output *output, const 
 {
     if (output->format->grouping == EXPORT_PER_DAY || symbol[0] == '\0')
         return table->pass == 0;
+    if (!is_of_unit(table, td_bytes_str(symbol)))
+        return 0;
     const uint64_t hash = text_hash(symbol);
     const unsigned *pass = find_pass(table, hash);
     if (pass != NULL)

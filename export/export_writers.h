@@ -19,6 +19,7 @@
 #include "tape/topic_trust.h"
 #include "export/export_format.h"
 #include "export/export_scan.h"
+#include "export/export_unit.h"
 
 typedef struct export_counts {
     uint64_t rows;
@@ -67,10 +68,12 @@ typedef struct export_writers {
     pthread_mutex_t lock;
     export_writer **items;
     size_t count;
-    row_table by_name;  /* indexes in items, by output, origin and symbol */
-    size_t symbols_max; /* of one pass; 0: no limit */
-    unsigned pass;      /* from 0 */
-    unsigned *passes;   /* by symbol */
+    row_table by_name;           /* indexes in items, by output, origin and symbol */
+    size_t symbols_max;          /* of one pass; 0: no limit */
+    const unit_symbols *symbols; /* if set, only symbols of this unit are written */
+    uint32_t unit;
+    unsigned pass;    /* from 0 */
+    unsigned *passes; /* by symbol */
     size_t symbol_count, pass_symbols;
     row_table by_symbol; /* indexes in passes; equal hashes count as one symbol */
     uint8_t has_more;    /* 1: a symbol was deferred to the next pass */
@@ -82,7 +85,8 @@ void export_writers_init(export_writers *table);
 /* Closes all writers. Unfinished files are removed, finished ones stay. */
 void export_writers_fini(export_writers *table);
 
-/* 1 if a symbol's files are not written in an earlier or later pass, as far as is known. */
+/* 1 if a symbol's files are not written in an earlier or later pass, as far as is known, and not in
+ * another unit. */
 int export_writers_may_have(export_writers *table, td_bytes symbol);
 
 /* Begins the next pass. 0 if all symbols have had theirs. */

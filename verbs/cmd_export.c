@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/attr.h"
 #include "base/io_posix.h"
@@ -34,6 +35,8 @@ typedef struct export_flags {
     uint8_t keeps_suspect;
     const char *max_gap_loss;
     const char *shard;
+    const char *unit;
+    uint8_t finishes;
     uint8_t is_forced;
 } export_flags;
 
@@ -53,6 +56,10 @@ typedef struct export_command {
     export_names names;
     export_spec spec;
     gap_list gaps;
+    const char *plans; /* the verb of `plan`; NULL: `export` */
+    uint64_t unit_bytes;
+    char *const *words; /* of the verb that is planned, in argv */
+    size_t word_count;
     uint64_t loss_max; /* --max-gap-loss in 1/10000 % of the time */
     day_list days;     /* set if --only-clean or --max-gap-loss needs it */
     export_book_snapshots book_snapshots;
@@ -107,7 +114,7 @@ static void describe_formats(export_names *names)
     }
 }
 
-enum { ROW_COUNT = 16 };
+enum { ROW_COUNT = 18 };
 
 static void make_rows(export_names *names, option_row rows[ROW_COUNT])
 {
@@ -180,6 +187,13 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
          OPTION_INTO(export_flags, shard),
          .metavar = "I/N",
          .help = "export only every N-th day, from the I-th, so that N processes share the work"},
+        {.long_name = "unit",
+         OPTION_INTO(export_flags, unit),
+         .metavar = "UNIT",
+         .help = "make only this unit of a day, as 'tapedeck plan' prints it: 2026-11-20.2of5"},
+        {.long_name = "finish",
+         OPTION_INTO(export_flags, finishes),
+         .help = "join the units of each day, and publish the days whose units are all made"},
         {.long_name = "force",
          OPTION_INTO(export_flags, is_forced),
          .help = "replace days that already exist"}};
@@ -406,6 +420,34 @@ static td_result read_shard(export_command *command, td_err *err)
     return TD_OK;
 }
 
+/* Read the unit, and check what excludes units. */
+static td_result read_unit(export_command *command, td_err *err)
+{
+    const export_flags *flags = &command->flags;
+    export_unit *unit = &command->spec.unit;
+    const char *which = command->plans != NULL ? "plan"
+                        : flags->unit != NULL  ? "--unit"
+                        : flags->finishes      ? "--finish"
+                                               : NULL;
+    if (flags->unit != NULL && !export_unit_parse(flags->unit, unit))
+        return td_err_set(err, TD_E_INVALID, "--unit: '%s' is not a unit, such as 2026-11-20.2of5",
+                          flags->unit);
+    if (unit->count > 1 && !export_can_cut(&command->spec))
+        return td_err_set(err, TD_E_INVALID, "--unit: the formats' days cannot be cut: %s",
+                          flags->unit);
+    if (which != NULL && (flags->is_only_clean || flags->max_gap_loss != NULL))
+        return td_err_set(err, TD_E_INVALID,
+                          "%s: --only-clean and --max-gap-loss replay the whole selection first, "
+                          "which no unit has",
+                          which);
+    const int part_count = (flags->unit != NULL) + flags->finishes + (flags->shard != NULL);
+    if (command->plans != NULL && part_count + flags->is_forced > 0)
+        return td_err_set(err, TD_E_INVALID, "plan excludes --unit, --finish, --shard and --force");
+    return part_count <= 1
+               ? TD_OK
+               : td_err_set(err, TD_E_INVALID, "--unit, --finish and --shard exclude each other");
+}
+
 /* Check options that only one format has. */
 static td_result read_choices(export_command *command, td_err *err)
 {
@@ -448,6 +490,14 @@ static td_result read_loss(export_command *command, td_err *err)
 static td_result read_flags(verb_run *verb)
 {
     export_command *command = verb->state;
+    if (command->plans != NULL && strcmp(command->plans, "export") != 0)
+        return td_err_set(
+            &verb->err, TD_E_INVALID,
+            "--verb: only 'export' has units; other verbs share their work by --feed, "
+            "--symbol, --from and --to");
+    if (command->plans != NULL && command->word_count == 0)
+        return td_err_set(&verb->err, TD_E_INVALID,
+                          "the options of export are missing, after '--'");
     td_result rc = read_formats(command, &verb->err);
     if (rc == TD_OK)
         rc = read_derived(command, &verb->err);
@@ -455,6 +505,8 @@ static td_result read_flags(verb_run *verb)
         rc = read_types(command, &verb->err);
     if (rc == TD_OK)
         rc = read_shard(command, &verb->err);
+    if (rc == TD_OK)
+        rc = read_unit(command, &verb->err);
     if (rc == TD_OK)
         rc = read_loss(command, &verb->err);
     if (rc == TD_OK)
@@ -474,7 +526,8 @@ static void report_result(verb_run *verb, const export_result *result)
                                        [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
     const export_command *command = verb->state;
     TD_ASSERT(result->verdict <= REPLAY_DAMAGED);
-    verb->status = STATUS[result->verdict];
+    const int is_unit = command->flags.unit != NULL; /* only the whole day has a verdict */
+    verb->status = is_unit ? EXIT_CODE_DONE : STATUS[result->verdict];
     if (result_json(&verb->result) != NULL) {
         result_writer *r = &verb->result;
         result_object_begin(r, NULL);
@@ -483,8 +536,9 @@ static void report_result(verb_run *verb, const export_result *result)
         result_count(r, "days", result->days);
         result_count(r, "days_kept", result->days_kept);
         result_count(r, "days_absent", result->days_absent);
-        result_text(r, "verdict", export_verdict_name(result->verdict));
-        result_name(r, "incomplete", result->worst);
+        result_count(r, "days_unfinished", result->days_unfinished);
+        result_name(r, "verdict", is_unit ? "" : export_verdict_name(result->verdict));
+        result_name(r, "incomplete", is_unit ? "" : result->worst);
         result_name(r, "left_out_formats", result->left_out_formats);
         result_object_end(r, NULL);
     }
@@ -497,6 +551,7 @@ static void report_result(verb_run *verb, const export_result *result)
         (void)snprintf(absent, sizeof absent, "; nothing was recorded on %s that %s asked for",
                        format_counted(result->days_absent, "day").text,
                        result->days_absent == 1 ? "is" : "are");
+    const char *worst = is_unit ? "" : result->worst;
     report_line(
         verb->report, is_news ? TD_LOG_ERROR : TD_LOG_INFO, "%s, %s in '%s'%s%s%s%s%s%s%s",
         format_counted(result->files, "file").text, format_counted(result->rows, "row").text,
@@ -504,8 +559,8 @@ static void report_result(verb_run *verb, const export_result *result)
         result->days_kept == 0              ? ""
         : result->days_kept == result->days ? "; all days existed already"
                                             : "; existing days are kept",
-        absent, result->worst[0] == '\0' ? "" : "; the selection is not complete: ", result->worst,
-        result->worst[0] == '\0' ? "" : " shows where",
+        absent, worst[0] == '\0' ? "" : "; the selection is not complete: ", worst,
+        worst[0] == '\0' ? "" : " shows where",
         result->left_out_formats[0] == '\0' ? "" : "; not written: ", result->left_out_formats);
 }
 
@@ -554,6 +609,153 @@ static td_result check_days(verb_run *verb)
     return rc;
 }
 
+/* ---- plan ---- */
+
+/* A day's units, one after the other. */
+typedef struct plan_output {
+    verb_run *verb;
+    const char *archive;
+    json_writer *json; /* NULL: text */
+    uint8_t is_uncut;  /* 1: a day is larger than a unit, and could not be cut */
+} plan_output;
+
+/* Print a word of a command line for a shell. */
+static void print_word(output_stream *output, const char *word)
+{
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "%+,-./:=@_";
+    if (word[0] != '\0' && word[strspn(word, PLAIN)] == '\0') {
+        output_bytes(output, td_bytes_str(word));
+        return;
+    }
+    output_bytes(output, td_bytes_str("'"));
+    for (size_t size; *word != '\0'; word += size + (word[size] == '\'')) {
+        size = strcspn(word, "'");
+        output_bytes(output, td_bytes_of(word, size));
+        output_bytes(output, td_bytes_str(word[size] == '\'' ? "'\\''" : ""));
+    }
+    output_bytes(output, td_bytes_str("'"));
+}
+
+static void put_word(const plan_output *to, const char *word)
+{
+    if (to->json != NULL) {
+        json_write_text(to->json, word);
+        return;
+    }
+    print_word(&to->verb->output, word);
+    output_bytes(&to->verb->output, td_bytes_str(" "));
+}
+
+/* The command that makes a unit. */
+static void put_command(const plan_output *to, const char *unit)
+{
+    const export_command *command = to->verb->state;
+    put_word(to, "tapedeck");
+    put_word(to, command->plans);
+    put_word(to, to->archive);
+    for (size_t i = 0; i < command->word_count; i++)
+        put_word(to, command->words[i]);
+    put_word(to, "--unit");
+    if (to->json != NULL) {
+        json_write_text(to->json, unit);
+        return;
+    }
+    print_word(&to->verb->output, unit);
+    output_bytes(&to->verb->output, td_bytes_str("\n"));
+}
+
+static void describe_unit(const plan_output *to, const export_planned_day *day,
+                          const export_unit *unit)
+{
+    const export_command *command = to->verb->state;
+    json_writer *json = to->json;
+    char name[EXPORT_UNIT_NAME_BYTES];
+    char result[LIMIT_PATH_BYTES];
+    export_unit_format(unit, name);
+    (void)snprintf(result, sizeof result, "%s/" EXPORT_UNITS_FOLDER "/%s", command->flags.out,
+                   name);
+    json_write_object_begin(json);
+    json_write_member_text(json, "unit", name);
+    json_write_member_array_begin(json, "symbols");
+    for (size_t i = 0; i < day->symbols->count; i++)
+        if (day->unit_count == 1 || day->symbols->items[i].unit == unit->number)
+            json_write_text(json, day->symbols->items[i].symbol);
+    json_write_array_end(json);
+    json_write_member_text(json, "result", result);
+    json_write_member_array_begin(json, "command");
+    put_command(to, name);
+    json_write_array_end(json);
+    json_write_object_end(json);
+    output_json_item(&to->verb->output);
+}
+
+static void begin_day(const plan_output *to, const export_planned_day *day, const char *date)
+{
+    if (day->unit_count == 0)
+        report_line(to->verb->report, TD_LOG_WARNING,
+                    "%s is not finished: it is being recorded, and has no units yet", date);
+    if (to->json == NULL)
+        return;
+    json_write_object_begin(to->json);
+    json_write_member_text(to->json, "day", date);
+    json_write_member_bool(to->json, "finished", day->unit_count > 0);
+    json_write_member_u64(to->json, "read_bytes", day->symbols->bytes);
+    json_write_member_array_begin(to->json, "units");
+}
+
+static void put_day(void *user, const export_planned_day *day)
+{
+    plan_output *to = user;
+    const export_command *command = to->verb->state;
+    char name[EXPORT_UNIT_NAME_BYTES];
+    char date[EXPORT_DATE_BYTES];
+    to->is_uncut |= day->unit_count == 1 && day->symbols->bytes > command->unit_bytes;
+    export_date_format(day->day, date);
+    begin_day(to, day, date);
+    for (uint32_t number = 1; number <= day->unit_count; number++) {
+        const export_unit unit = {day->day, number, day->unit_count};
+        export_unit_format(&unit, name);
+        if (to->json != NULL)
+            describe_unit(to, day, &unit);
+        else
+            put_command(to, name);
+    }
+    if (to->json == NULL)
+        return;
+    json_write_array_end(to->json);
+    json_write_object_end(to->json);
+}
+
+/* Print the units of an export. */
+static td_result plan(verb_run *verb, const export_options *options)
+{
+    const export_command *command = verb->state;
+    plan_output to = {.verb = verb};
+    td_result rc = archive_choice_require(&verb->choice, &to.archive, &verb->err);
+    if (rc != TD_OK)
+        return rc;
+    if (verb->json.is_json) {
+        to.json = output_json_begin(&verb->output);
+        json_write_object_begin(to.json);
+        json_write_member_array_begin(to.json, "days");
+    }
+    rc = export_plan(options, command->unit_bytes, put_day, &to, &verb->err);
+    if (to.json != NULL) {
+        json_write_array_end(to.json);
+        json_write_object_end(to.json);
+        output_json_end(&verb->output);
+    }
+    if (to.is_uncut)
+        report_line(verb->report, TD_LOG_INFO,
+                    "a day of more than %s is one unit: its formats cannot be cut, or it has one "
+                    "symbol",
+                    format_size(command->unit_bytes).text);
+    return rc;
+}
+
+/* ---- export ---- */
+
 /* Read the ledger and export. */
 static td_result run(verb_run *verb)
 {
@@ -574,12 +776,15 @@ static td_result run(verb_run *verb)
                                     .ledger = &command->gaps,
                                     .io = io_posix(),
                                     .folder = command->flags.out,
+                                    .joins_units = command->flags.finishes,
                                     .overwrite =
                                         command->flags.is_forced ? EXPORT_REPLACE : EXPORT_KEEP,
                                     .threads = threads_options_count(&verb->threads),
                                     .log = &verb->log,
                                     .progress = verb_run_progress_part,
                                     .user = verb};
+    if (command->plans != NULL)
+        return plan(verb, &options);
     export_result result;
     rc = export_run(&options, &result, &verb->err);
     progress_end(&verb->progress);
@@ -590,6 +795,59 @@ static td_result run(verb_run *verb)
     if (rc == TD_OK)
         report_result(verb, &result);
     return rc;
+}
+
+/* Plan: the options of `export` in addition to its own, because it checks the command line of the
+ * export. Words after "--" are that command line. */
+exit_code cmd_plan(const verb_context *context, int argc, char **argv)
+{
+    static export_command command = {.unit_bytes = UINT64_C(1) << 30}; /* large */
+    static const char *const VERBS[] = {"export", NULL};
+    static const option_row PLAN_ROWS[] = {
+        {.long_name = "verb",
+         OPTION_INTO(export_command, plans),
+         .metavar = "VERB",
+         .help = "the verb whose work is planned: export",
+         .choices = VERBS},
+        {.long_name = "unit-bytes",
+         .type = OPTION_SIZE,
+         .offset = offsetof(export_command, unit_bytes),
+         .metavar = "SIZE",
+         .help = "cut a day with more bytes of segments into units of about this size "
+                 "(default: 1GiB)",
+         .min = 1}};
+    option_row rows[ROW_COUNT];
+    make_rows(&command.names, rows);
+    command.plans = VERBS[0];
+    int first = 0;
+    while (first < argc && strcmp(argv[first], "--") != 0)
+        first++;
+    command.word_count = first < argc ? (size_t)(argc - first) - 1 : 0;
+    char **words = td_alloc_zero((size_t)argc + 1, sizeof(char *));
+    memcpy(words, argv + argc - command.word_count, command.word_count * sizeof(char *));
+    command.words = words;
+    if (first < argc) { /* the rest is parsed like the options before it */
+        memmove(argv + first, argv + first + 1, command.word_count * sizeof(char *));
+        argc--;
+    }
+    const verb_spec spec = {
+        .name = "plan",
+        .summary = "Print the command lines, one per line, that make an export in units: days, or\n"
+                   "parts of days. Any process on any machine may run each of them, in any order\n"
+                   "and more than once. 'tapedeck export ... --finish' then joins them. The words\n"
+                   "after '--' are options of export.",
+        .statuses = {[EXIT_CODE_DONE] = "done"},
+        .examples = "tapedeck plan DIR --unit-bytes 1GiB -- --format parquet --out DATASET",
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_TAKES_JSON,
+        .own = {{"Plan", PLAN_ROWS, 2, &command}, {"Export", rows, ROW_COUNT, &command.flags}},
+        .mode = ARCHIVE_READ,
+        .check = read_flags,
+        .work = run};
+    exit_code status = verb_run_main(&spec, &command, context, argc, argv);
+    gap_list_fini(&command.gaps);
+    td_free(words);
+    return status;
 }
 
 exit_code cmd_export(const verb_context *context, int argc, char **argv)
@@ -605,8 +863,8 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
         .statuses =
             {[EXIT_CODE_DONE] = "done",
              [EXIT_CODE_DIFFERS] =
-                 ("done, but a symbol or a format was left out, or the verdict in a day's "
-                  "manifest is not 'complete'"),
+                 ("done, but a symbol or a format was left out, the verdict in a day's manifest is "
+                  "not 'complete', or --finish found a day that lacks units"),
              [EXIT_CODE_USAGE] =
                  ("the command line is wrong, or a file or a day of another export exists "
                   "already"),
@@ -619,7 +877,8 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                     "tapedeck export DIR --format tardis-csv --out DATASET --type trades \\\n"
                     "  --symbol BTCUSDT --from 2026-11-21 --to 2026-11-22\n"
                     "tapedeck export DIR --format jsonl --out DATASET --topic publicTrade\n"
-                    "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2",
+                    "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2\n"
+                    "tapedeck export DIR --format tardis-csv --out DATASET --finish",
         .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
                  VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Export", rows, ROW_COUNT, &command.flags}},

@@ -26,6 +26,7 @@ exit_code cmd_ctl(const verb_context *context, int argc, char **argv);
 #define CMD_WHY_SUMMARY     "show what put a level into a book"
 #define CMD_SERVE_SUMMARY   "replay a selection as a WebSocket server"
 #define CMD_EXPORT_SUMMARY  "export a selection as a dataset"
+#define CMD_PLAN_SUMMARY    "print the commands that make an export in units"
 #define CMD_CUT_SUMMARY     "write a selection as a self-contained file or folder"
 #define CMD_DIFF_SUMMARY    "compare the frames of two archives"
 #define CMD_REGRESS_SUMMARY "test decoders against recorded traffic"
@@ -38,6 +39,7 @@ exit_code cmd_when(const verb_context *context, int argc, char **argv);
 exit_code cmd_why(const verb_context *context, int argc, char **argv);
 exit_code cmd_serve(const verb_context *context, int argc, char **argv);
 exit_code cmd_export(const verb_context *context, int argc, char **argv);
+exit_code cmd_plan(const verb_context *context, int argc, char **argv);
 exit_code cmd_cut(const verb_context *context, int argc, char **argv);
 exit_code cmd_diff(const verb_context *context, int argc, char **argv);
 /* Serve the page until a signal. */

@@ -11,6 +11,7 @@ static const verb_row VERBS[] = {
     {"view", CMD_VIEW_SUMMARY, cmd_view, NULL},
     {"serve", CMD_SERVE_SUMMARY, cmd_serve, NULL},
     {"export", CMD_EXPORT_SUMMARY, cmd_export, NULL},
+    {"plan", CMD_PLAN_SUMMARY, cmd_plan, NULL},
     {"cut", CMD_CUT_SUMMARY, cmd_cut, NULL},
     {"diff", CMD_DIFF_SUMMARY, cmd_diff, NULL},
     {"regress", CMD_REGRESS_SUMMARY, cmd_regress, NULL},

@@ -15,6 +15,7 @@ static const verb_row VERBS[] = {
     {"view", CMD_VIEW_SUMMARY, NULL, "tapedeck-replay"},
     {"serve", CMD_SERVE_SUMMARY, NULL, "tapedeck-replay"},
     {"export", CMD_EXPORT_SUMMARY, NULL, "tapedeck-replay"},
+    {"plan", CMD_PLAN_SUMMARY, NULL, "tapedeck-replay"},
     {"cut", CMD_CUT_SUMMARY, NULL, "tapedeck-replay"},
     {"diff", CMD_DIFF_SUMMARY, NULL, "tapedeck-replay"},
     {"regress", CMD_REGRESS_SUMMARY, NULL, "tapedeck-replay"},

@@ -17,7 +17,7 @@
 #define FOLDER "sets/one"
 #define DAY    (UINT64_C(86400) * 1000000000)
 
-enum { SWEEP_CALLS_MAX = 600, NAMES_BYTES = 1024 };
+enum { SWEEP_CALLS_MAX = 3000, NAMES_BYTES = 1024 };
 
 /* ---- what a run exports ---- */
 
@@ -75,8 +75,10 @@ static export_spec all_formats(void)
     return spec;
 }
 
-static td_result run_spec(tape_fixture *tape, const export_spec *spec, td_io io,
-                          export_overwrite overwrite, export_result *result, td_err *err)
+typedef enum run_kind { RUN_MAKES, RUN_JOINS_UNITS } run_kind;
+
+static td_result run_as(tape_fixture *tape, const export_spec *spec, td_io io, run_kind kind,
+                        export_overwrite overwrite, export_result *result, td_err *err)
 {
     const selection all = {0};
     const gap_list ledger = {0};
@@ -87,8 +89,15 @@ static td_result run_spec(tape_fixture *tape, const export_spec *spec, td_io io,
                                     .io = io,
                                     .folder = FOLDER,
                                     .overwrite = overwrite,
+                                    .joins_units = kind == RUN_JOINS_UNITS,
                                     .threads = 1};
     return export_run(&options, result, err);
+}
+
+static td_result run_spec(tape_fixture *tape, const export_spec *spec, td_io io,
+                          export_overwrite overwrite, export_result *result, td_err *err)
+{
+    return run_as(tape, spec, io, RUN_MAKES, overwrite, result, err);
 }
 
 static td_result run_export(tape_fixture *tape, td_io io, export_overwrite overwrite,
@@ -96,6 +105,24 @@ static td_result run_export(tape_fixture *tape, td_io io, export_overwrite overw
 {
     const export_spec spec = all_formats();
     return run_spec(tape, &spec, io, overwrite, result, err);
+}
+
+/* Makes both days in two units each, the last one first, and joins them. */
+static td_result run_in_units(tape_fixture *tape, td_io io, export_overwrite overwrite,
+                              export_result *result, td_err *err)
+{
+    export_spec spec = all_formats();
+    td_result rc = TD_OK;
+    for (uint32_t i = 4; rc == TD_OK && i > 0; i--) {
+        spec.unit = (export_unit){(uint32_t)(TAPE_FIXTURE_NS / DAY) + i % 2, (i + 1) / 2, 2};
+        rc = run_spec(tape, &spec, io, overwrite, result, err);
+    }
+    spec.unit = (export_unit){0};
+    if (rc == TD_OK)
+        rc = run_as(tape, &spec, io, RUN_JOINS_UNITS, overwrite, result, err);
+    return rc == TD_OK && result->days_unfinished > 0
+               ? td_err_set(err, TD_E_NOTFOUND, "a unit is missing")
+               : rc;
 }
 
 /* ---- the folder afterwards ---- */
@@ -195,8 +222,11 @@ static void assert_days_whole(const char *names)
                 assert_non_null(strstr(names, DAYS[i][k]));
 }
 
+typedef td_result run_fn(tape_fixture *tape, td_io io, export_overwrite overwrite,
+                         export_result *result, td_err *err);
+
 /* Makes call n fail for n = 1, 2, 3 …; then exports again without a failure. */
-static void sweep(tape_fixture *tape, io_fault_kind kind, io_fault_mode mode)
+static void sweep(tape_fixture *tape, run_fn *run, io_fault_kind kind, io_fault_mode mode)
 {
     io_fault *fresh = io_fault_open();
     export_result result;
@@ -208,7 +238,7 @@ static void sweep(tape_fixture *tape, io_fault_kind kind, io_fault_mode mode)
         char names[NAMES_BYTES];
         td_err_clear(&err);
         io_fault_set_plan(disk, (io_fault_plan){.kind = kind, .mode = mode, .fail_at = fail_at});
-        td_result rc = run_export(tape, io, EXPORT_KEEP, &result, &err);
+        td_result rc = run(tape, io, EXPORT_KEEP, &result, &err);
         int fired = io_fault_did_fire(disk);
         io_fault_set_plan(disk, (io_fault_plan){0});
         assert_int_equal(io_fault_open_count(disk), 0);
@@ -221,7 +251,7 @@ static void sweep(tape_fixture *tape, io_fault_kind kind, io_fault_mode mode)
         if (rc == TD_E_NOSPACE &&
             (strstr(err.text, "'" FOLDER) == NULL || strstr(err.hint, FOLDER) == NULL))
             fail_msg("call %u: '%s' does not tell which file, or how to fix it", fail_at, err.text);
-        if (run_export(tape, io, EXPORT_KEEP, &result, &err) != TD_OK)
+        if (run(tape, io, EXPORT_KEEP, &result, &err) != TD_OK)
             fail_msg("call %u: not completed: %s", fail_at, err.text);
         assert_whole(io, io_fault_io(fresh));
         io_fault_close(disk);
@@ -235,10 +265,17 @@ static void sweep(tape_fixture *tape, io_fault_kind kind, io_fault_mode mode)
 
 static void test_failing_calls(void **state)
 {
-    sweep(*state, IO_FAULT_EIO, IO_FAULT_ONCE);
-    sweep(*state, IO_FAULT_EIO, IO_FAULT_FOR_EVER);
-    sweep(*state, IO_FAULT_ENOSPC, IO_FAULT_ONCE);
-    sweep(*state, IO_FAULT_SHORT, IO_FAULT_ONCE);
+    sweep(*state, run_export, IO_FAULT_EIO, IO_FAULT_ONCE);
+    sweep(*state, run_export, IO_FAULT_EIO, IO_FAULT_FOR_EVER);
+    sweep(*state, run_export, IO_FAULT_ENOSPC, IO_FAULT_ONCE);
+    sweep(*state, run_export, IO_FAULT_SHORT, IO_FAULT_ONCE);
+}
+
+/* Units, too, and what joins them: afterwards the dataset is that of one run. */
+static void test_failing_calls_of_units(void **state)
+{
+    sweep(*state, run_in_units, IO_FAULT_EIO, IO_FAULT_ONCE);
+    sweep(*state, run_in_units, IO_FAULT_SHORT, IO_FAULT_ONCE);
 }
 
 /* On a full disk, the error names it, and the folder is as before. */
@@ -294,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_failure_at_the_end_of_a_day),
         cmocka_unit_test(test_publish),
         cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_failing_calls_of_units),
         cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -561,6 +561,8 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("prune", await json(t, ["prune", left, "--older-than", "30d", "--json"]));
   page.check("info", await json(t, ["info", left, "--json"]));
 
+  const units = ["--format", "tardis-csv", "--out", path.join(dir, "units")];
+  page.check("plan", await json(t, ["plan", archive, "--json", "--", ...units]));
   const made = await market(t, dir);
   for (const [format, from, name] of [
     ["tardis-csv", archive, "csv"],

@@ -56,6 +56,7 @@ test("-v logs more in every verb that has it", async (t) => {
       capture,
     ],
     export: (n) => ["export", archive, "--format", "jsonl", "--out", path.join(dir, `dataset${n}`)],
+    plan: () => ["plan", archive, "--", "--format", "jsonl", "--out", "x"],
     prune: () => ["prune", archive, "--dry-run", "--older-than", "1d"],
     "regress save": (n) => ["regress", "save", archive, "-o", path.join(dir, `${n}.tdb`)],
     "regress check": () => ["regress", "check", archive, "--decoder", "builtin"],

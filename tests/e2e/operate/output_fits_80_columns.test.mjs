@@ -99,7 +99,7 @@ async function longNames(t) {
 async function showAll(t, archive, others = {}) {
   const runs = new Map();
   for (const [words, needs] of await archiveVerbs(t)) {
-    if (["cat", "serve", "import", "cut", "export"].includes(words[0])) continue; // they print frames, nothing, or one line with a path
+    if (["cat", "serve", "import", "cut", "export", "plan"].includes(words[0])) continue; // they print frames, nothing, or lines with a path
     const more = words[0] === "replay" ? [] : needs; // without messages: the report
     runs.set(words.join(" "), [...words, "-a", archive, ...more, "-q"]);
   }

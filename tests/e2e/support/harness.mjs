@@ -275,6 +275,7 @@ export async function archiveVerbs(t) {
     prune: ["--dry-run", "--older-than", "1d"],
     replay: ["--messages"], // its report has the speed
     export: ["--format", "jsonl", "--out", path.join(temporary(t), "set"), "--force"],
+    plan: ["--", "--format", "jsonl", "--out", "set"],
     cut: ["--out", path.join(temporary(t), "cut.mcap")],
     "regress save": ["--out", path.join(temporary(t), "x.tdb")],
     "regress check": ["--decoder", "builtin"],
