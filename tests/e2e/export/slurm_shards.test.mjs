@@ -1,4 +1,4 @@
-// Shards as tasks of a Slurm array (docs/export.md), on a cluster of this machine alone. `make soak` runs it.
+// Shards and units as tasks of a Slurm array (docs/export.md), on a cluster of this machine alone. `make soak` runs it.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -37,7 +37,8 @@ async function freePorts(count) {
   return ports;
 }
 
-/** Start a cluster of one node. Returns a function that runs a script as an array's tasks, and waits for them. */
+/** Start a cluster of one node. Returns its environment, and a function that runs a script as an array's tasks, and waits for
+ * them. */
 async function cluster(t) {
   const dir = temporary(t);
   const [control, node] = await freePorts(2);
@@ -77,7 +78,7 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
     ["slurmd", "-D", "-N", host],
   ])
     new Program(t, "/usr/bin/env", ["PATH=/usr/sbin:/usr/bin:/bin", ...args], { env });
-  return (array, script) => {
+  const submit = (array, script) => {
     const file = path.join(dir, "job.sh");
     fs.writeFileSync(file, script);
     try {
@@ -91,25 +92,45 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
       return error.status;
     }
   };
+  return { submit, env };
 }
+
+/** An archive of two days. */
+async function imported(t, dir) {
+  const archive = path.join(dir, "tape");
+  await tapedeck(t, [
+    ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse"],
+    capture(INVERSE),
+  ]);
+  return archive;
+}
+
+test("slurm.sh exports in units, which give the bytes of one run", { skip }, async (t) => {
+  const dir = temporary(t),
+    out = path.join(dir, "set"),
+    words = ["--format", "tardis-csv"];
+  const archive = await imported(t, dir);
+  await tapedeck(t, ["export", "-q", archive, ...words, "--out", path.join(dir, "one")]);
+  const { env } = await cluster(t);
+  execFileSync("docs/examples/distributed/slurm.sh", [archive, out, ...words], {
+    env: {
+      ...process.env,
+      ...env,
+      PATH: `${path.resolve(BIN)}:${process.env.PATH}`,
+      ...{ UNIT_BYTES: "1000", TASKS: "4", CPUS: "1" },
+    },
+    timeout: 60000,
+    stdio: "pipe",
+  });
+  execFileSync("diff", ["-r", out, path.join(dir, "one")], { stdio: "pipe" });
+});
 
 test(
   "tasks of a Slurm array give the bytes of one run; a killed task is reported",
   { skip },
   async (t) => {
     const dir = temporary(t);
-    const archive = path.join(dir, "tape");
-    await tapedeck(t, [
-      "import",
-      "-q",
-      "-a",
-      archive,
-      "--format",
-      "cryptofeed",
-      "--family",
-      "inverse",
-      capture(INVERSE),
-    ]);
+    const archive = await imported(t, dir);
     const args = (out) => [
       "export",
       "-q",
@@ -121,7 +142,7 @@ test(
       path.join(dir, out),
     ];
     await tapedeck(t, args("one"));
-    const submit = await cluster(t);
+    const { submit } = await cluster(t);
     const script = (before) =>
       `#!/bin/sh\n${before}\nexec ${path.join(path.resolve(BIN), "tapedeck")} ${args("set").join(" ")} --shard $SLURM_ARRAY_TASK_ID/2\n`;
     assert.notEqual(submit("1-2", script("[ $SLURM_ARRAY_TASK_ID = 1 ] || kill -9 $$")), 0);
