@@ -78,10 +78,10 @@ void remote_manifest_fini(remote_manifest *manifest)
 
 /* ---- reading ---- */
 
-static int read_hex(json_value of, const char *key, char *out, size_t out_bytes)
+/* Copy lower-case digits of hexadecimal, out_bytes - 1 of them. 0: another text. */
+static int copy_hex(td_bytes text, char *out, size_t out_bytes)
 {
-    td_bytes text;
-    if (!json_find_text(of, key, &text) || text.size != out_bytes - 1)
+    if (text.size != out_bytes - 1)
         return 0;
     for (size_t i = 0; i < text.size; i++)
         if (strchr("0123456789abcdef", text.data[i]) == NULL || text.data[i] == '\0')
@@ -89,6 +89,12 @@ static int read_hex(json_value of, const char *key, char *out, size_t out_bytes)
     memcpy(out, text.data, text.size);
     out[text.size] = '\0';
     return 1;
+}
+
+static int read_hex(json_value of, const char *key, char *out, size_t out_bytes)
+{
+    td_bytes text;
+    return json_find_text(of, key, &text) && copy_hex(text, out, out_bytes);
 }
 
 /* 1 if a path is below the archive: neither absolute nor with a part "." or "..". */
@@ -135,8 +141,9 @@ static int read_file(remote_manifest *out, json_value from)
 
 static td_result read_files(remote_manifest *out, td_bytes text, const char *key, td_err *err)
 {
-    json_value root, files, file;
+    json_value root, files, file, flag;
     uint64_t version;
+    int is_pruning = 0;
     json_parser *parser = json_parser_open(MANIFEST_BYTES_MAX);
     int is_sound = json_parse(parser, text, JSON_COPIED, &root, NULL) == TD_OK &&
                    json_find_u64(root, "version", &version);
@@ -144,11 +151,13 @@ static td_result read_files(remote_manifest *out, td_bytes text, const char *key
     if (is_sound && version > MANIFEST_VERSION)
         rc = td_err_set(err, TD_E_UNSUPPORTED, "%s is of a later version of tapedeck", key);
     else if (is_sound)
-        is_sound = json_find(root, "files", &files) && json_type_of(files) == JSON_ARRAY;
+        is_sound = json_find(root, "files", &files) && json_type_of(files) == JSON_ARRAY &&
+                   (!json_find(root, "pruning", &flag) || json_bool(flag, &is_pruning));
     if (is_sound && rc == TD_OK)
         for (json_iter it = json_iter_of(files); is_sound && json_next(&it, NULL, &file);)
             is_sound = read_file(out, file);
     json_parser_close(parser);
+    out->is_pruning = (uint8_t)is_pruning;
     if (!is_sound) {
         rc = td_err_set(err, TD_E_CORRUPT, "%s is no manifest of an archive", key);
         td_err_hint(err, "remove it, and push again; the objects that it lists stay");
@@ -156,49 +165,107 @@ static td_result read_files(remote_manifest *out, td_bytes text, const char *key
     return rc;
 }
 
-typedef struct newest {
-    char key[MANIFEST_KEY_BYTES];
-    uint64_t number;
-    uint64_t bytes;
-} newest;
+/* ---- lists ---- */
 
-/* Keep the last of the numbered manifests: keys come in byte order. */
-static td_result keep_newest(void *user, const char *key, uint64_t bytes, td_err *err)
+typedef struct lister {
+    manifest_entry_fn *on_manifest;
+    remote_object_fn *on_object;
+    void *user;
+} lister;
+
+static td_result pass_manifest(void *user, const s3_object *object, td_err *err)
 {
-    newest *last = user;
-    td_bytes rest = td_bytes_str(key + strlen(MANIFESTS));
+    const lister *to = user;
+    td_bytes rest = td_bytes_str(object->key + strlen(MANIFESTS));
     td_bytes digits;
     char expected[MANIFEST_KEY_BYTES];
-    uint64_t number = 0;
-    (void)err;
+    manifest_entry entry = {.bytes = object->bytes, .modified_ns = object->modified_ns};
     if (td_bytes_next(&rest, '.', &digits))
-        (void)td_digits_parse(digits, UINT64_MAX, &number);
-    manifest_key(number, expected);
-    if (strcmp(key, expected) != 0)
+        (void)td_digits_parse(digits, UINT64_MAX, &entry.number);
+    manifest_key(entry.number, expected);
+    if (entry.number == 0 || strcmp(object->key, expected) != 0)
         return TD_OK; /* another program's */
-    *last = (newest){.number = number, .bytes = bytes};
-    (void)snprintf(last->key, sizeof last->key, "%s", key);
+    return to->on_manifest(to->user, &entry, err);
+}
+
+td_result remote_manifest_list(s3_store *store, uint64_t after, manifest_entry_fn *fn, void *user,
+                               td_err *err)
+{
+    char key[MANIFEST_KEY_BYTES];
+    lister to = {.on_manifest = fn, .user = user};
+    manifest_key(after, key);
+    return s3_store_list(store, MANIFESTS, key, pass_manifest, &to, err);
+}
+
+static td_result pass_object(void *user, const s3_object *object, td_err *err)
+{
+    const lister *to = user;
+    manifest_part part = {.bytes = object->bytes};
+    const td_bytes name = td_bytes_str(object->key + strlen(OBJECTS));
+    return copy_hex(name, part.sha256, sizeof part.sha256)
+               ? to->on_object(to->user, &part, object->modified_ns, err)
+               : TD_OK; /* another program's */
+}
+
+td_result remote_object_list(s3_store *store, remote_object_fn *fn, void *user, td_err *err)
+{
+    lister to = {.on_object = fn, .user = user};
+    return s3_store_list(store, OBJECTS, "", pass_object, &to, err);
+}
+
+/* ---- one manifest ---- */
+
+td_result remote_manifest_read_entry(s3_store *store, const manifest_entry *entry,
+                                     remote_manifest *out, td_err *err)
+{
+    char key[MANIFEST_KEY_BYTES];
+    size_t got = 0;
+    *out = (remote_manifest){.number = entry->number};
+    manifest_key(entry->number, key);
+    if (entry->bytes > MANIFEST_BYTES_MAX)
+        return td_err_set(err, TD_E_LIMIT, "%s has more than %d bytes", key, MANIFEST_BYTES_MAX);
+    uint8_t *text = td_alloc_zero(entry->bytes + 1, 1);
+    td_result rc = s3_store_read(store, key, 0, text, entry->bytes, &got, err);
+    if (rc == TD_OK)
+        rc = read_files(out, td_bytes_of(text, got), key, err);
+    td_free(text);
+    return rc;
+}
+
+static td_result keep_last(void *user, const manifest_entry *entry, td_err *err)
+{
+    (void)err;
+    *(manifest_entry *)user = *entry;
     return TD_OK;
 }
 
 td_result remote_manifest_read(s3_store *store, remote_manifest *out, td_err *err)
 {
-    newest last = {.number = 0};
-    size_t got = 0;
+    manifest_entry last = {.number = 0};
     *out = (remote_manifest){0};
-    td_result rc = s3_store_list(store, MANIFESTS, "", keep_newest, &last, err);
-    if (rc != TD_OK || last.number == 0)
-        return rc;
-    if (last.bytes > MANIFEST_BYTES_MAX)
-        return td_err_set(err, TD_E_LIMIT, "%s has more than %d bytes", last.key,
-                          MANIFEST_BYTES_MAX);
-    uint8_t *text = td_alloc_zero(last.bytes + 1, 1);
-    rc = s3_store_read(store, last.key, 0, text, last.bytes, &got, err);
-    if (rc == TD_OK)
-        rc = read_files(out, td_bytes_of(text, got), last.key, err);
-    td_free(text);
-    out->number = last.number;
+    td_result rc = remote_manifest_list(store, 0, keep_last, &last, err);
+    return rc == TD_OK && last.number != 0 ? remote_manifest_read_entry(store, &last, out, err)
+                                           : rc;
+}
+
+td_result remote_manifest_check_newest(s3_store *store, uint64_t number, td_err *err)
+{
+    manifest_entry last = {.number = 0};
+    td_result rc = remote_manifest_list(store, number, keep_last, &last, err);
+    if (rc == TD_OK && last.number != 0) {
+        rc = td_err_set(err, TD_E_BUSY,
+                        "another push, or a prune, made manifest %" PRIu64 " meanwhile",
+                        last.number);
+        td_err_hint(err, "run it again: what was done is not done again");
+    }
     return rc;
+}
+
+td_result remote_manifest_remove(s3_store *store, uint64_t number, td_err *err)
+{
+    char key[MANIFEST_KEY_BYTES];
+    manifest_key(number, key);
+    return s3_store_remove(store, key, err);
 }
 
 /* ---- writing ---- */
@@ -240,8 +307,8 @@ static td_result check_made(s3_store *store, const char *key, const td_buf *text
     uint8_t *there = td_alloc_zero(text->size + 1, 1);
     td_result rc = s3_store_read(store, key, 0, there, text->size + 1, &got, err);
     if (rc == TD_OK && !td_bytes_equal(td_bytes_of(there, got), td_buf_view(text))) {
-        rc = td_err_set(err, TD_E_BUSY, "another push made %s meanwhile", key);
-        td_err_hint(err, "push again: what was sent is not sent again");
+        rc = td_err_set(err, TD_E_BUSY, "another push made %s meanwhile, or a prune", key);
+        td_err_hint(err, "run it again: what was done is not done again");
     }
     td_free(there);
     return rc;
@@ -272,6 +339,8 @@ td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest,
     json_write_begin(&json, &text);
     json_write_object_begin(&json);
     json_write_member_u64(&json, "version", MANIFEST_VERSION);
+    if (manifest->is_pruning)
+        json_write_member_bool(&json, "pruning", 1);
     json_write_member_array_begin(&json, "files");
     for (size_t i = 0; i < manifest->file_count; i++) {
         TD_ASSERT(i == 0 || strcmp(manifest->files[i - 1].path, manifest->files[i].path) < 0);
@@ -290,6 +359,9 @@ td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest,
         rc = check_made(store, key, &text, err);
     else if (rc == TD_OK && number == 1)
         rc = check_condition(store, key, &content, err);
+    /* The number may have been free because a prune removed its manifest while this push ran. */
+    if (rc == TD_OK)
+        rc = remote_manifest_check_newest(store, number, err);
     td_buf_fini(&text);
     return rc;
 }

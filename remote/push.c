@@ -11,9 +11,9 @@
 #include "archive/catalog.h"
 #include "archive/journal.h"
 #include "remote/manifest.h"
+#include "remote/part.h"
 
 enum {
-    PIECE_BYTES = 8 << 20,        /* read at a time, and by a request */
     JOURNAL_PART_BYTES = 1 << 20, /* a smaller last part is replaced by the next push */
     CATALOG_PART_BYTES = 128 << 10,
 };
@@ -25,99 +25,48 @@ typedef struct push {
     push_report *report;
     remote_manifest old, made;
     uint64_t all_bytes, done_bytes; /* of all finished segments */
-    uint8_t piece[PIECE_BYTES];
 } push;
 
 /* ---- one object ---- */
-
-/* A range of a local file. */
-typedef struct file_range {
-    td_file *file;
-    uint64_t from, bytes;
-} file_range;
-
-static td_result read_range(void *user, uint64_t at, void *buf, size_t size, size_t *got,
-                            td_err *err)
-{
-    const file_range *range = user;
-    const uint64_t left = at < range->bytes ? range->bytes - at : 0;
-    *got = left < size ? (size_t)left : size;
-    return *got == 0 ? TD_OK : td_io_read_exact(range->file, range->from + at, buf, *got, err);
-}
-
-/* Reads a whole object, for hash_object. */
-typedef struct object_range {
-    s3_store *store;
-    char key[REMOTE_OBJECT_KEY_BYTES];
-} object_range;
-
-static td_result read_object(void *user, uint64_t at, void *buf, size_t size, size_t *got,
-                             td_err *err)
-{
-    const object_range *object = user;
-    return s3_store_read(object->store, object->key, at, buf, size, got, err);
-}
-
-/* The hash of what a source gives, and how many bytes these are. */
-static td_result hash_source(push *p, s3_source *read, void *user, manifest_part *out, td_err *err)
-{
-    size_t got = 0;
-    td_result rc = TD_OK;
-    td_sha256 *hash = td_sha256_open();
-    out->bytes = 0;
-    do {
-        rc = read(user, out->bytes, p->piece, sizeof p->piece, &got, err);
-        if (rc == TD_OK)
-            td_sha256_update(hash, p->piece, got);
-        out->bytes += rc == TD_OK ? got : 0;
-    } while (rc == TD_OK && got == sizeof p->piece); /* fewer bytes: the end */
-    td_sha256_digest(hash, out->sha256);
-    td_sha256_close(hash);
-    return rc;
-}
 
 /* Make the object of what a source gives, whose hash and size are known, and read it back. */
 static td_result send_object(push *p, s3_source *read, void *user, const manifest_part *out,
                              td_err *err)
 {
     int was_there = 0;
-    object_range object = {.store = p->to};
-    remote_object_key(out, object.key);
+    char key[REMOTE_OBJECT_KEY_BYTES];
     s3_content content = {.bytes = out->bytes, .read = read, .user = user};
     memcpy(content.sha256, out->sha256, sizeof content.sha256);
-    manifest_part back = {.bytes = 0};
-    td_result rc = s3_store_make(p->to, object.key, &content, &was_there, err);
+    remote_object_key(out, key);
+    td_result rc = s3_store_make(p->to, key, &content, &was_there, err);
     if (rc == TD_OK)
-        rc = hash_source(p, read_object, &object, &back, err);
-    if (rc == TD_OK && (back.bytes != out->bytes || strcmp(back.sha256, out->sha256) != 0)) {
-        rc = td_err_set(err, TD_E_CORRUPT, "%s: the store gave back other bytes", object.key);
+        rc = part_fetch(p->to, out, NULL, NULL, err);
+    if (rc == TD_E_CORRUPT)
         td_err_hint(err, "remove this object, and push again");
-    }
     p->report->bytes_sent += rc == TD_OK ? out->bytes : 0;
     return rc;
 }
 
 /* Make the object of a range. */
-static td_result send_range(push *p, const file_range *range, manifest_part *out, td_err *err)
+static td_result send_range(push *p, const part_range *range, manifest_part *out, td_err *err)
 {
-    file_range copy = *range;
-    td_result rc = hash_source(p, read_range, &copy, out, err);
-    return rc == TD_OK ? send_object(p, read_range, &copy, out, err) : rc;
+    part_range copy = *range;
+    td_result rc = part_of_range(range, NULL, NULL, out, err);
+    return rc == TD_OK ? send_object(p, part_read_range, &copy, out, err) : rc;
 }
 
 /* ---- the journal ---- */
 
 /* Check that the store's journal is the begin of the local one. */
-static td_result check_same(push *p, const manifest_file *there, td_file *file, uint64_t bytes,
-                            td_err *err)
+static td_result check_same(const manifest_file *there, td_file *file, uint64_t bytes, td_err *err)
 {
-    file_range range = {.file = file};
+    part_range range = {.file = file};
     td_result rc = TD_OK;
     int is_same = there->bytes <= bytes;
     for (size_t i = 0; rc == TD_OK && is_same && i < there->part_count; i++) {
         manifest_part local;
         range.bytes = there->parts[i].bytes;
-        rc = hash_source(p, read_range, &range, &local, err);
+        rc = part_of_range(&range, NULL, NULL, &local, err);
         is_same = strcmp(local.sha256, there->parts[i].sha256) == 0;
         range.from += range.bytes;
     }
@@ -138,7 +87,7 @@ static td_result open_journal(push *p, uint64_t bytes, td_file **out, td_err *er
     td_result rc = archive_join(p->from, JOURNAL_FILE, path, err);
     if (rc == TD_OK)
         rc = td_io_open(archive_io(p->from), path, TD_OPEN_READ, out, err);
-    return rc == TD_OK && there != NULL ? check_same(p, there, *out, bytes, err) : rc;
+    return rc == TD_OK && there != NULL ? check_same(there, *out, bytes, err) : rc;
 }
 
 /* List the journal's first bytes: parts that the store has, and one for the rest. */
@@ -150,7 +99,7 @@ static td_result push_journal(push *p, td_file *file, uint64_t bytes, td_err *er
     for (size_t i = 0; there != NULL && i < there->part_count; i++)
         if (there->parts[i].bytes >= JOURNAL_PART_BYTES || there->bytes == bytes)
             manifest_file_add_part(made, &there->parts[i]);
-    const file_range rest = {.file = file, .from = made->bytes, .bytes = bytes - made->bytes};
+    const part_range rest = {.file = file, .from = made->bytes, .bytes = bytes - made->bytes};
     manifest_part part;
     if (rest.bytes > 0)
         rc = send_range(p, &rest, &part, err);
@@ -184,7 +133,7 @@ static td_result push_segment(push *p, const archive_segment *segment, const cha
     td_file *file = NULL;
     manifest_part part;
     td_result rc = open_segment(p, segment, &file, err);
-    const file_range all = {.file = file, .bytes = segment->size_bytes};
+    const part_range all = {.file = file, .bytes = segment->size_bytes};
     if (rc == TD_OK)
         rc = send_range(p, &all, &part, err);
     td_io_close(file);
@@ -306,6 +255,18 @@ static td_result push_catalog(push *p, td_err *err)
 
 /* ---- a push ---- */
 
+/* Read the newest manifest. A prune may be removing an object that no manifest lists, but that this
+ * push would find and list. */
+static td_result read_newest(push *p, td_err *err)
+{
+    td_result rc = remote_manifest_read(p->to, &p->old, err);
+    if (rc == TD_OK && p->old.is_pruning) {
+        rc = td_err_set(err, TD_E_BUSY, "a prune of the store is running, or was killed");
+        td_err_hint(err, "push after it; if it was killed, run it again");
+    }
+    return rc;
+}
+
 static int is_unchanged(const remote_manifest *old, const remote_manifest *made)
 {
     int is_same = old->number != 0 && old->file_count == made->file_count;
@@ -342,7 +303,7 @@ static td_result run(push *p, td_err *err)
         td_err_hint(err, "run 'tapedeck recover' first");
     }
     if (rc == TD_OK)
-        rc = remote_manifest_read(p->to, &p->old, err);
+        rc = read_newest(p, err);
     if (rc == TD_OK)
         rc = open_journal(p, written.valid_bytes, &file, err);
     if (rc == TD_OK)

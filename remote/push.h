@@ -40,8 +40,8 @@ typedef struct push_report {
 
 /* Push an archive, open for reading, to a store. TD_E_INVALID: the archive is a single file, has no
  * journal, or the store's prefix has another archive; TD_E_CORRUPT: the store gave back other
- * bytes; TD_E_BUSY: a segment was replaced meanwhile, or another push made a manifest; errors of
- * remote/manifest.h and remote/s3_store.h. */
+ * bytes; TD_E_BUSY: a segment was replaced meanwhile, another push made a manifest, or a prune of
+ * the store is running or was killed; errors of remote/manifest.h and remote/s3_store.h. */
 TD_MUST_USE td_result remote_push(archive *from, s3_store *to, const push_options *options,
                                   push_report *report, td_err *err);
 

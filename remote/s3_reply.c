@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/decimal.h"
+#include "base/time_text.h"
 
 enum { KEY_BYTES = 1025 };
 
@@ -133,7 +134,7 @@ static td_result malformed(td_err *err, const char *what)
 td_result s3_reply_page(td_bytes body, s3_object_fn *fn, void *user, s3_page *out, td_err *err)
 {
     char key[KEY_BYTES] = "";
-    uint64_t bytes = 0;
+    s3_object object = {.key = key};
     uint64_t announced = UINT64_MAX;
     const int is_page = s3_reply_is_page(body);
     int has_end = 0;
@@ -144,10 +145,14 @@ td_result s3_reply_page(td_bytes body, s3_object_fn *fn, void *user, s3_page *ou
         if (td_bytes_is(name, "Key")) {
             if (key[0] != '\0' || !decode(text, key, sizeof key) || key[0] == '\0')
                 return malformed(err, "Key");
-        } else if (td_bytes_is(name, "Size")) {
-            if (key[0] == '\0' || !td_digits_parse(text, INT64_MAX, &bytes))
+            object.modified_ns = 0;
+        } else if (td_bytes_is(name, "LastModified")) {
+            if (td_time_parse_rfc3339(text, &object.modified_ns, NULL) != TD_OK)
+                return malformed(err, "LastModified");
+        } else if (td_bytes_is(name, "Size")) { /* the last one of an object's that are read */
+            if (key[0] == '\0' || !td_digits_parse(text, INT64_MAX, &object.bytes))
                 return malformed(err, "Size");
-            td_result rc = fn(user, key, bytes, err);
+            td_result rc = fn(user, &object, err);
             if (rc != TD_OK)
                 return rc;
             out->object_count++;

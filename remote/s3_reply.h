@@ -32,9 +32,16 @@ typedef struct s3_page {
     char token[S3_TOKEN_BYTES]; /* its token */
 } s3_page;
 
+/* An object of a list. */
+typedef struct s3_object {
+    const char *key; /* valid during the call */
+    uint64_t bytes;
+    uint64_t modified_ns; /* when it was made, by the store's clock; 0: the list does not tell */
+} s3_object;
+
 /* Called for each object, in the page's order. A result other than TD_OK ends the page and is its
  * result. */
-typedef td_result s3_object_fn(void *user, const char *key, uint64_t bytes, td_err *err);
+typedef td_result s3_object_fn(void *user, const s3_object *object, td_err *err);
 
 /* Read a page of ListObjectsV2. TD_E_CORRUPT: not such a document. */
 TD_MUST_USE td_result s3_reply_page(td_bytes body, s3_object_fn *fn, void *user, s3_page *out,

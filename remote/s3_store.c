@@ -220,7 +220,8 @@ static const struct {
     {"NoSuchBucket", TD_E_NOTFOUND, TRY_FINAL, "make the bucket, or correct its name"},
     {"NoSuchKey", TD_E_NOTFOUND, TRY_FINAL, NULL},
     {"AccessDenied", TD_E_IO, TRY_FINAL,
-     "allow these credentials s3:ListBucket, s3:GetObject and s3:PutObject for this bucket"},
+     "allow these credentials s3:ListBucket, s3:GetObject and s3:PutObject for this bucket, and "
+     "s3:DeleteObject for prune"},
     {"InvalidAccessKeyId", TD_E_IO, TRY_FINAL,
      "check AWS_ACCESS_KEY_ID, or the profile, and that AWS_ENDPOINT_URL is its store"},
     {"SignatureDoesNotMatch", TD_E_IO, TRY_FINAL,
@@ -324,6 +325,11 @@ static try_end check_range(const s3_call *call, td_err *err)
     return TRY_DONE;
 }
 
+static int is_removal(const s3_call *call)
+{
+    return strcmp(call->http.method, "DELETE") == 0;
+}
+
 static try_end judge_reply(s3_call *call, td_err *err)
 {
     if (call->http.status / 100 != 2)
@@ -340,6 +346,11 @@ static try_end judge_reply(s3_call *call, td_err *err)
             return TRY_DONE; /* the object ends before the range */
         if (call->http.status / 100 == 2)
             return unsound(err, "it ignores Range");
+    } else if (is_removal(call)) {
+        if (call->http.status == 404 && strcmp(call->error.code, "NoSuchKey") == 0)
+            return TRY_DONE;
+        if (call->http.status / 100 == 2 && call->http.status != 204)
+            return unsound(err, "a removal without status 204");
     } else if (call->http.status == 200 && !s3_reply_is_page(td_buf_view(&call->body))) {
         return unsound(err, "not a whole list");
     }
@@ -403,6 +414,7 @@ static td_result perform(s3_call *call, td_err *err)
         (void)td_err_pass(err, why.code, &why);
         const char *verb = call->http.content != NULL ? "make"
                            : call->http.into != NULL  ? "read"
+                           : is_removal(call)         ? "remove"
                                                       : "list";
         if (n > 1)
             (void)td_err_add(err, why.code, "tried %u times", n);
@@ -470,21 +482,32 @@ td_result s3_store_read(s3_store *store, const char *key, uint64_t at, void *buf
     return rc;
 }
 
+td_result s3_store_remove(s3_store *store, const char *key, td_err *err)
+{
+    s3_call call;
+    td_result rc = begin_call(&call, store, "DELETE", key, err);
+    if (rc == TD_OK)
+        rc = perform(&call, err);
+    td_buf_fini(&call.body);
+    return rc;
+}
+
 /* ---- lists ---- */
 
 typedef struct s3_lister {
     const char *prefix; /* of the store */
     const char *begin;
-    s3_list_fn *fn;
+    s3_object_fn *fn;
     void *user;
     td_result fn_rc;
     char last[S3_KEY_BYTES * 2]; /* latest key, with the prefix */
 } s3_lister;
 
 /* Keys that ascend also bound a list that a store repeats for ever. */
-static td_result on_object(void *user, const char *key, uint64_t bytes, td_err *err)
+static td_result on_object(void *user, const s3_object *object, td_err *err)
 {
     s3_lister *lister = user;
+    const char *key = object->key;
     const size_t prefix = strlen(lister->prefix);
     if (strncmp(key, lister->prefix, prefix) != 0 ||
         strncmp(key + prefix, lister->begin, strlen(lister->begin)) != 0)
@@ -495,11 +518,12 @@ static td_result on_object(void *user, const char *key, uint64_t bytes, td_err *
     if (strlen(key + prefix) >= S3_KEY_BYTES)
         return td_err_set(err, TD_E_LIMIT, "the store lists a key of %zu bytes", strlen(key));
     (void)snprintf(lister->last, sizeof lister->last, "%s", key);
-    lister->fn_rc = lister->fn(lister->user, key + prefix, bytes, err);
+    const s3_object below = {key + prefix, object->bytes, object->modified_ns};
+    lister->fn_rc = lister->fn(lister->user, &below, err);
     return lister->fn_rc;
 }
 
-td_result s3_store_list(s3_store *store, const char *begin, const char *after, s3_list_fn *fn,
+td_result s3_store_list(s3_store *store, const char *begin, const char *after, s3_object_fn *fn,
                         void *user, td_err *err)
 {
     const char *prefix = store->config.prefix;

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "remote/s3_config.h"
 #include "remote/s3_http.h"
+#include "remote/s3_reply.h"
 
 enum {
     S3_KEY_BYTES = 1024, /* of a key below the prefix, with the NUL */
@@ -61,12 +62,15 @@ TD_MUST_USE td_result s3_store_make(s3_store *store, const char *key, const s3_c
 TD_MUST_USE td_result s3_store_read(s3_store *store, const char *key, uint64_t at, void *buf,
                                     size_t size, size_t *got, td_err *err);
 
-/* List the keys below the prefix that begin with `begin` and follow `after` ("": all), in byte
- * order. A result of fn other than TD_OK ends the list and is its result. TD_E_NOTFOUND: no such
- * bucket. */
-typedef td_result s3_list_fn(void *user, const char *key, uint64_t bytes, td_err *err);
+/* Remove an object; TD_OK, too, if it does not exist. A try whose reply was lost may have removed
+ * it. TD_E_NOTFOUND: no such bucket; TD_E_IO. */
+TD_MUST_USE td_result s3_store_remove(s3_store *store, const char *key, td_err *err);
+
+/* List the objects below the prefix whose keys begin with `begin` and follow `after` ("": all), in
+ * byte order of keys, which are below the prefix. A result of fn other than TD_OK ends the list and
+ * is its result. TD_E_NOTFOUND: no such bucket. */
 TD_MUST_USE td_result s3_store_list(s3_store *store, const char *begin, const char *after,
-                                    s3_list_fn *fn, void *user, td_err *err);
+                                    s3_object_fn *fn, void *user, td_err *err);
 
 /* Requests sent, also again, and bytes of objects in both directions, since the store was opened.
  */

@@ -7,12 +7,12 @@
 #include "remote/s3_reply.h"
 #include "tests/testing/fuzz_input.h"
 
-static td_result count_key(void *user, const char *key, uint64_t bytes, td_err *err)
+static td_result count_key(void *user, const s3_object *object, td_err *err)
 {
     (void)err;
-    TD_ASSERT(key[0] != '\0');
-    TD_ASSERT(strlen(key) <= 1024);
-    TD_ASSERT(bytes <= INT64_MAX);
+    TD_ASSERT(object->key[0] != '\0');
+    TD_ASSERT(strlen(object->key) <= 1024);
+    TD_ASSERT(object->bytes <= INT64_MAX);
     ++*(size_t *)user;
     return TD_OK;
 }

@@ -95,13 +95,20 @@ td_result s3_store_read(s3_store *store, const char *key, uint64_t at, void *buf
     return TD_OK;
 }
 
-td_result s3_store_list(s3_store *store, const char *begin, const char *after, s3_list_fn *fn,
+td_result s3_store_remove(s3_store *store, const char *key, td_err *err)
+{
+    (void)store, (void)key;
+    return td_err_set(err, TD_E_UNSUPPORTED, "this store is only read");
+}
+
+td_result s3_store_list(s3_store *store, const char *begin, const char *after, s3_object_fn *fn,
                         void *user, td_err *err)
 {
     (void)store, (void)begin, (void)after;
-    return plan.manifest == NULL
-               ? TD_OK
-               : fn(user, "manifests/0000000001.json", strlen(plan.manifest), err);
+    if (plan.manifest == NULL)
+        return TD_OK;
+    const s3_object object = {.key = "manifests/0000000001.json", .bytes = strlen(plan.manifest)};
+    return fn(user, &object, err);
 }
 
 s3_traffic s3_store_traffic(const s3_store *store)

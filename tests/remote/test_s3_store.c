@@ -143,7 +143,7 @@ static void stop_store(scripted_store *store)
 
 /* ---- requests ---- */
 
-typedef enum test_verb { MAKE, READ, LIST } test_verb;
+typedef enum test_verb { MAKE, READ, LIST, REMOVE } test_verb;
 
 static td_result give(void *user, uint64_t at, void *buf, size_t size, size_t *got, td_err *err)
 {
@@ -165,11 +165,17 @@ static td_result break_off(void *user, uint64_t at, void *buf, size_t size, size
     return td_err_set(err, TD_E_CORRUPT, "the segment is damaged");
 }
 
-static td_result add_key(void *user, const char *key, uint64_t bytes, td_err *err)
+static td_result add_key(void *user, const s3_object *object, td_err *err)
 {
     char *keys = user;
     (void)err;
-    snprintf(keys + strlen(keys), KEYS_BYTES - strlen(keys), "%s=%d ", key, (int)bytes);
+    snprintf(keys + strlen(keys), KEYS_BYTES - strlen(keys), "%s=%d", object->key,
+             (int)object->bytes);
+    if (object->modified_ns != 0)
+        snprintf(keys + strlen(keys), KEYS_BYTES - strlen(keys), "@%d.%03d",
+                 (int)(object->modified_ns / TD_NS_PER_S),
+                 (int)(object->modified_ns % TD_NS_PER_S / TD_NS_PER_MS));
+    snprintf(keys + strlen(keys), KEYS_BYTES - strlen(keys), " ");
     return TD_OK;
 }
 
@@ -182,6 +188,8 @@ static td_result add_key(void *user, const char *key, uint64_t bytes, td_err *er
 #define MORE "<IsTruncated>true</IsTruncated><NextContinuationToken>t/2</NextContinuationToken>"
 #define OBJECT(key)                                                                                \
     "<Contents><Key>" key "</Key><ETag>&quot;0&quot;</ETag><Size>7</Size></Contents>"
+#define DATED(key, time)                                                                           \
+    "<Contents><Key>" key "</Key><LastModified>" time "</LastModified><Size>7</Size></Contents>"
 #define RANGE(text) "206 Partial Content\r\nContent-Range: bytes " text
 #define MADE        "200 OK\r\nETag:\"0\""
 #define BUSY                                                                                       \
@@ -420,6 +428,25 @@ static const struct {
      "b&1=7 c==7 d/e=7 ",
      NULL,
      "?continuation-token=t%2F2&list-type=2&prefix=p%2F HTTP"},
+    {"times",
+     LIST,
+     {{"200 OK",
+       PAGE(LAST DATED("p/b", "1970-01-01T00:01:00.250Z") OBJECT("p/c")
+                DATED("p/d", "1970-01-01T00:02:00Z")),
+       0}},
+     TD_OK,
+     1,
+     "b=7@60.250 c=7 d=7@120.000 ",
+     NULL,
+     NULL},
+    {"another time",
+     LIST,
+     {{"200 OK", PAGE(LAST DATED("p/b", "yesterday")), 0}},
+     TD_E_IO,
+     1,
+     "LastModified",
+     NULL,
+     NULL},
     {"a list that ends early",
      LIST,
      {{"200 OK", "<ListBucketResult>" LAST OBJECT("p/b"), 0},
@@ -493,6 +520,47 @@ static const struct {
      "not asked for",
      NULL,
      NULL},
+
+    {"removed",
+     REMOVE,
+     {BUSY, {"204 No Content", "", 0}},
+     TD_OK,
+     2,
+     "",
+     NULL,
+     "DELETE /s3/bucket/p/k HTTP"},
+    {"removed before",
+     REMOVE,
+     {{NULL, "", 0}, {"404 No", XML("NoSuchKey", ""), 0}},
+     TD_OK,
+     2,
+     "",
+     NULL,
+     NULL},
+    {"404 for a removal of another server",
+     REMOVE,
+     {{"404 No", "<html>", 0}},
+     TD_E_IO,
+     1,
+     "cannot remove s3://bucket/p/k: the store replies 404",
+     "AWS_ENDPOINT_URL",
+     NULL},
+    {"a removal that is no S3 store's",
+     REMOVE,
+     {{"200 OK", "<html>", 0}},
+     TD_E_IO,
+     S3_TRIES,
+     "204",
+     NULL,
+     NULL},
+    {"no permission to remove",
+     REMOVE,
+     {{"403 No", XML("AccessDenied", ""), 0}},
+     TD_E_IO,
+     1,
+     "AccessDenied",
+     "s3:DeleteObject",
+     NULL},
 };
 
 static td_result request(s3_store *store, test_verb verb, char *out, td_err *err)
@@ -515,6 +583,9 @@ static td_result request(s3_store *store, test_verb verb, char *out, td_err *err
         break;
     case LIST:
         rc = s3_store_list(store, "", "a", add_key, out, err);
+        break;
+    case REMOVE:
+        rc = s3_store_remove(store, "k", err);
         break;
     }
     return rc;
