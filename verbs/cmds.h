@@ -92,6 +92,8 @@ exit_code cmd_pack(const verb_context *context, int argc, char **argv);
 exit_code cmd_unpack(const verb_context *context, int argc, char **argv);
 /* Copy an archive to a store. */
 exit_code cmd_push(const verb_context *context, int argc, char **argv);
+/* Copy an archive from a store. */
+exit_code cmd_pull(const verb_context *context, int argc, char **argv);
 /* Rebuild the catalog. 3 if a segment could not be read, or is missing. */
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv);
 /* Decode frames to typed JSON. 1 if a frame could not be decoded. */

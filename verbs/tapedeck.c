@@ -32,6 +32,7 @@ static const verb_row VERBS[] = {
     {"recover", "finish the segments that a crash left open", cmd_recover, NULL},
     {"prune", "remove old segments, by age, size or feed", cmd_prune, NULL},
     {"push", "copy an archive to an S3 store", cmd_push, NULL},
+    {"pull", "copy an archive from an S3 store", cmd_pull, NULL},
     {"pack", "rewrite finished segments in fewer bytes", cmd_pack, NULL},
     {"unpack", "rewrite packed segments as they were recorded", cmd_unpack, NULL},
     {"reindex", "rebuild the catalog", cmd_reindex, NULL},

@@ -73,7 +73,7 @@ test("-v logs more in every verb that has it", async (t) => {
   for (const verb of (await commands(t)).keys()) {
     const help = (await tapedeck(t, [...verb.split(" "), "--help"])).stdout;
     if (!help.includes("--verbose")) {
-      assert.ok(["topics", "decode", "diff", "merge", "ctl"].includes(verb), verb);
+      assert.ok(["topics", "decode", "diff", "merge", "pull", "ctl"].includes(verb), verb);
       continue;
     }
     if (["record", "sim", "serve", "tap", "view"].includes(verb)) continue;

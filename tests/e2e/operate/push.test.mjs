@@ -9,8 +9,8 @@ import http from "node:http";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { cephStore, withoutCeph } from "../support/ceph.mjs";
-import { AT_S } from "../support/frames_by_second.mjs";
-import { importLines, json, Program, segments, tapedeck, temporary } from "../support/harness.mjs";
+import { importDay as record } from "../support/frames_by_second.mjs";
+import { json, Program, segments, tapedeck, temporary } from "../support/harness.mjs";
 
 const skip = withoutCeph;
 const skipSqlite =
@@ -33,44 +33,6 @@ const push = (t, archive, url, more = {}) =>
   json(t, ["push", archive, url, "--json"], { env: env(), ...more });
 const refused = async (t, archive, url, status = 4) =>
   (await tapedeck(t, ["push", archive, url], { env: env(), status })).stderr;
-
-/** Adds a session with trades to an archive: a segment. */
-const record = (t, archive, day) =>
-  importLines(
-    t,
-    [
-      { t: "header", format: 2, exchange: "TEST" },
-      {
-        t: "connect",
-        conn: "A",
-        ts: AT_S + day * 86400,
-        addr: "wss://stream.bybit.com/v5/public/linear",
-      },
-      ...Array.from({ length: 200 }, (_, i) => ({
-        t: "recv",
-        conn: "A",
-        ts: AT_S + day * 86400 + i / 10,
-        data: JSON.stringify({
-          topic: "publicTrade.BTCUSDT",
-          type: "snapshot",
-          ts: (AT_S + day * 86400) * 1000 + i * 100,
-          data: [
-            {
-              T: (AT_S + day * 86400) * 1000 + i * 100,
-              s: "BTCUSDT",
-              S: "Buy",
-              v: "1",
-              p: String(100 + i),
-              L: "PlusTick",
-              i: `${day}-${i}`,
-              BT: false,
-            },
-          ],
-        }),
-      })),
-    ],
-    { archive, format: "cryptofeed", family: "v5-linear" }
-  );
 
 const get = async (bucket, key) => {
   const reply = await store.request("GET", `/${bucket}/${key}`);

@@ -24,3 +24,41 @@ export async function imported(t, family, frames, host = "a.example") {
   await importLines(t, lines, { archive, format: "cryptofeed", family });
   return { archive, out: path.join(dir, "set") };
 }
+
+/** Adds a session with 200 trades to an archive, so many days after AT_S: a segment. */
+export const importDay = (t, archive, day) =>
+  importLines(
+    t,
+    [
+      { t: "header", format: 2, exchange: "TEST" },
+      {
+        t: "connect",
+        conn: "A",
+        ts: AT_S + day * 86400,
+        addr: "wss://stream.bybit.com/v5/public/linear",
+      },
+      ...Array.from({ length: 200 }, (_, i) => ({
+        t: "recv",
+        conn: "A",
+        ts: AT_S + day * 86400 + i / 10,
+        data: JSON.stringify({
+          topic: "publicTrade.BTCUSDT",
+          type: "snapshot",
+          ts: (AT_S + day * 86400) * 1000 + i * 100,
+          data: [
+            {
+              T: (AT_S + day * 86400) * 1000 + i * 100,
+              s: "BTCUSDT",
+              S: "Buy",
+              v: "1",
+              p: String(100 + i),
+              L: "PlusTick",
+              i: `${day}-${i}`,
+              BT: false,
+            },
+          ],
+        }),
+      })),
+    ],
+    { archive, format: "cryptofeed", family: "v5-linear" }
+  );
