@@ -1,11 +1,15 @@
-/* tapedeck prune: removes segments that are too old or too many, oldest first. */
+/* tapedeck prune: removes segments that are too old or too many, oldest first; of an archive in a
+ * store what the archive no longer needs. */
 
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
 #include "base/alloc.h"
 #include "base/time_text.h"
+#include "base/cli/units.h"
 #include "archive/feed_history.h"
 #include "archive/prune.h"
+#include "remote/s3_store.h"
+#include "remote/store_prune.h"
 #include "tape/empty_selection.h"
 
 typedef struct prune_line {
@@ -17,6 +21,7 @@ typedef struct prune_line {
     uint8_t also_kept;
     uint8_t is_dry_run;
     uint8_t is_all;
+    uint8_t is_read_only; /* a dry run, or an archive in a store, which has no locks */
 } prune_line;
 
 static const option_row PRUNE_ROWS[] = {
@@ -26,7 +31,7 @@ static const option_row PRUNE_ROWS[] = {
      .min = 1,
      .metavar = "DURATION",
      .help = "remove segments whose last frame is older than this, counted from the newest\n"
-             "frame: 30d"},
+             "frame: 30d; of an archive in a store (s3://), what no manifest has needed since"},
     {.long_name = "before",
      OPTION_INTO(prune_line, before),
      .metavar = "TIME",
@@ -202,9 +207,85 @@ static td_result prune(prune_run *p)
     return rc;
 }
 
+/* ---- an archive in a store ---- */
+
+/* A push that runs longer than the age loses its objects, and must send them again. */
+#define STORE_AGE_MIN_NS TD_NS_PER_DAY
+
+static void describe_store(verb_run *verb, const store_prune_report *report)
+{
+    const prune_line *line = verb->state;
+    const char *removed = line->is_dry_run ? "would remove" : "removed";
+    const int is_none = report->objects_removed + report->manifests_removed == 0;
+    result_writer *r = &verb->result;
+    result_object_begin(r, NULL);
+    result_text(r, "store", archive_path(verb->archive));
+    result_bool(r, "dry_run", line->is_dry_run);
+    result_count(r, "manifest", report->manifest);
+    result_note(r, "removed", "%s", is_none ? "nothing to prune" : removed);
+    result_count(r, "objects_pruned", report->objects_removed);
+    result_size(r, "bytes_pruned", report->bytes_removed);
+    result_count(r, "manifests_pruned", report->manifests_removed);
+    result_count(r, "objects_kept", report->objects_kept);
+    result_size(r, "bytes_kept", report->bytes_kept);
+    result_count(r, "manifests_kept", report->manifests_kept);
+    result_time(r, "counted_from_ns", report->counted_from_ns);
+    result_object_end(r, "{removed}[ {objects_pruned object}, {bytes_pruned}]"
+                         "[, {manifests_pruned manifest}]; "
+                         "kept: {objects_kept object}, {bytes_kept}, {manifests_kept manifest}\n");
+}
+
+static void show_store_progress(void *user, uint64_t done, uint64_t all)
+{
+    verb_run *verb = user;
+    progress_show_part(&verb->progress, "prune", done, all, format_count(done).text,
+                       format_counted(all, "object").text);
+}
+
+static td_result prune_store(verb_run *verb)
+{
+    const prune_line *line = verb->state;
+    const s3_options where = {.url = archive_path(verb->archive), .log = &verb->log};
+    const store_prune_options options = {.older_than_ns = line->older_than_ns,
+                                         .is_dry_run = line->is_dry_run,
+                                         .progress = show_store_progress,
+                                         .user = verb};
+    s3_store *store = NULL;
+    store_prune_report report;
+    td_result rc = s3_store_open(&where, &store, &verb->err);
+    if (rc == TD_OK)
+        rc = remote_prune(store, &options, &report, &verb->err);
+    progress_end(&verb->progress);
+    if (rc == TD_OK)
+        describe_store(verb, &report);
+    s3_store_close(store);
+    return rc;
+}
+
+static td_result check(verb_run *verb)
+{
+    prune_line *line = verb->state;
+    const char *path = NULL;
+    line->is_read_only = line->is_dry_run;
+    td_result rc = archive_choice_require(&verb->choice, &path, &verb->err);
+    if (rc != TD_OK || !archive_is_url(path))
+        return rc;
+    line->is_read_only = 1;
+    if (line->older_than_ns >= STORE_AGE_MIN_NS && !line->before.is_given &&
+        line->keep_bytes == KEEP_ALL && line->free_bytes == 0 && line->feeds.count == 0 &&
+        !line->also_kept && !line->is_all)
+        return TD_OK;
+    rc = td_err_set(&verb->err, TD_E_INVALID,
+                    "an archive in a store is pruned by --older-than alone, of at least 1d");
+    td_err_hint(&verb->err, "to remove segments, prune the archive's folder, and push it again");
+    return rc;
+}
+
 static td_result run_prune(verb_run *verb)
 {
     const prune_line *line = verb->state;
+    if (archive_is_url(archive_path(verb->archive)))
+        return prune_store(verb);
     prune_run p = {
         .verb = verb, .line = line, .feeds = {.feeds = {line->feeds.items, line->feeds.count}}};
     td_result rc = prune(&p);
@@ -223,14 +304,17 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
     prune_line line = {.keep_bytes = KEEP_ALL};
     const verb_spec spec = {
         .name = "prune",
-        .summary = "Remove the oldest segments, by age, size or feed.",
+        .summary = "Remove the oldest segments, by age, size or feed; of an archive in a store "
+                   "(s3://)\nwhat it no longer needs.",
         .statuses = {[EXIT_CODE_DAMAGE] =
                          "done, except for a segment that cannot be read or is missing"},
-        .examples = "tapedeck prune archive --older-than 90d --keep-bytes 500GiB --dry-run",
+        .examples = "tapedeck prune archive --older-than 90d --keep-bytes 500GiB --dry-run\n"
+                    "tapedeck prune s3://bucket/archive --older-than 30d",
         .takes = VERB_TAKES_JSON,
         .own = {{"What to remove", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line}},
         .mode = ARCHIVE_MAINTAIN,
-        .opens_read_only = &line.is_dry_run,
+        .opens_read_only = &line.is_read_only,
+        .check = check,
         .work = run_prune};
     return verb_run_main(&spec, &line, context, argc, argv);
 }

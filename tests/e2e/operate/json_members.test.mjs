@@ -57,6 +57,14 @@ const ELSEWHERE = [
     "segments",
     "bytes",
   ].map((member) => `push ${member}`), // operate/push.test.mjs
+  ...[
+    ...["store", "archive", "manifest", "segments", "bytes", "segments_received"],
+    ...["bytes_received", "segments_only_here", "requests"],
+  ].map((member) => `pull ${member}`), // operate/pull.test.mjs
+  ...[
+    ...["store", "dry_run", "manifest", "objects_pruned", "manifests_pruned", "bytes_pruned"],
+    ...["bytes_kept", "objects_kept", "manifests_kept", "counted_from_ns"],
+  ].map((member) => `prune s3:// ${member}`), // operate/prune_store.test.mjs
   "push segments_open",
   "push requests",
   ...["feed", "topic", "symbol", "state", "speaks", "from_ns", "to_ns", "proven", "overdue"].map(
