@@ -173,6 +173,8 @@ static void finish_segment(past_segment *segment, const journal_entry *entry)
 {
     TD_ASSERT(segment->path != NULL);
     segment->stage = PAST_FINISHED;
+    td_free(segment->store);
+    segment->store = NULL;
     if (!td_bytes_is(entry->act, JOURNAL_REPACKED))
         segment->is_recovered = td_bytes_is(entry->act, JOURNAL_RECOVERED) != 0;
     segment->chunk_count = journal_get_u64(entry, "chunks", 0);
@@ -190,13 +192,18 @@ static void prune_segment(past_segment *segment, const journal_entry *entry)
     segment->first_ns = journal_get_u64(entry, "first_ns", 0);
     segment->last_ns = journal_get_u64(entry, "last_ns", 0);
     segment->until_ns = journal_get_u64(entry, "until_ns", segment->last_ns);
+    if (td_bytes_is(entry->act, JOURNAL_MOVED)) {
+        const td_bytes store = journal_get(entry, "store");
+        segment->store = td_strndup((const char *)store.data, store.size);
+    }
 }
 
 static void note_segment(archive_history *past, const journal_entry *entry)
 {
     char path[LIMIT_PATH_BYTES];
     journal_get_text(entry, "segment", path, sizeof path);
-    int is_pruned = td_bytes_is(entry->act, JOURNAL_PRUNED);
+    int is_pruned =
+        td_bytes_is(entry->act, JOURNAL_PRUNED) || td_bytes_is(entry->act, JOURNAL_MOVED);
     past_segment *segment = archive_history_segment(past, path);
     int is_end = td_bytes_is(entry->act, JOURNAL_SEGMENT_FINISHED) ||
                  td_bytes_is(entry->act, JOURNAL_RECOVERED) ||
@@ -288,8 +295,10 @@ td_result archive_history_open(archive *a, archive_history *past, td_err *err)
 void archive_history_fini(archive_history *past)
 {
     journal_close(past->writer);
-    for (size_t i = 0; i < past->segment_count; i++)
+    for (size_t i = 0; i < past->segment_count; i++) {
         td_free(past->segments[i].path);
+        td_free(past->segments[i].store);
+    }
     name_index_fini(&past->by_path);
     row_table_fini(&past->by_session);
     td_free(past->segments);
@@ -306,6 +315,19 @@ void archive_history_check(archive_history *past, const archive *a, const archiv
                   past->journal.entry_count == 0 && past->damage_count == 0;
     if (is_lost)
         add_damage(past, 0, 0);
+    archive_history_find_moved(past, a, listing);
+}
+
+void archive_history_find_moved(archive_history *past, const archive *a,
+                                const archive_listing *listing)
+{
+    const int is_in_store = archive_is_url(archive_path(a));
+    for (size_t i = 0; i < past->segment_count; i++) {
+        past_segment *segment = &past->segments[i];
+        if (segment->stage == PAST_PRUNED && segment->store != NULL &&
+            (is_in_store || archive_listing_find(listing, segment->path) != NULL))
+            segment->stage = PAST_FINISHED;
+    }
 }
 
 int archive_history_is_damaged(const archive_history *past)

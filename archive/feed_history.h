@@ -20,7 +20,8 @@ typedef enum past_stage {
     PAST_OPENED,    /* being written, or left by a crash */
     PAST_FINISHED,  /* finished or recovered */
     PAST_DISCARDED, /* nothing durable was in it; it is in torn/ */
-    PAST_PRUNED,    /* removed on purpose, or about to be removed */
+    PAST_PRUNED,    /* removed on purpose, or about to be removed; of one that was moved to a store,
+                       see archive_history_find_moved */
 } past_stage;
 
 /* What the journal knows of a finished segment's file. */
@@ -48,6 +49,7 @@ typedef struct past_segment {
                           start until then */
     uint64_t announced_chunks; /* durable chunks when its writer found that another program had
                                   removed or changed it; else 0 */
+    char *store;               /* URL of the store that it was moved to; NULL: it was not moved */
     uint8_t is_corrupt;        /* 1: its writer has journaled its loss */
     uint8_t is_lost;           /* set by the reader of the history: it is missing or unreadable */
     uint8_t is_chained;        /* 1: the journal lacks it, and a later segment continues its chain
@@ -89,9 +91,14 @@ TD_MUST_USE td_result archive_history_open(archive *archive, archive_history *pa
 void archive_history_apply(archive_history *past, const journal_entry *entry);
 
 /* Call after archive_history_read. If the archive has segments but its journal has no entries, the
- * journal is lost, and a damage is added. */
+ * journal is lost, and a damage is added. Includes archive_history_find_moved. */
 void archive_history_check(archive_history *past, const archive *archive,
                            const archive_listing *listing);
+
+/* A segment that was moved to a store is finished if its file is listed, or the archive is in a
+ * store, which has the same journal and must have the file; else it is pruned. */
+void archive_history_find_moved(archive_history *past, const archive *archive,
+                                const archive_listing *listing);
 
 /* 1 if the journal has damage that no user has accepted. */
 int archive_history_is_damaged(const archive_history *past);

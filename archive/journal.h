@@ -34,6 +34,7 @@
 #define JOURNAL_RECOVERED "recovered" /* as segment_finished */
 #define JOURNAL_DISCARDED "discarded" /* segment feed session; nothing durable was in it */
 #define JOURNAL_PRUNED    "pruned"    /* as segment_finished, and first_ns last_ns until_ns why */
+#define JOURNAL_MOVED     "moved"     /* as pruned, and store */
 #define JOURNAL_REPACKED  "repacked"  /* as segment_finished, and old_chain old_bytes packed */
 #define JOURNAL_CORRUPT   "corrupt"   /* segment feed session chunks */
 #define JOURNAL_GAP       "gap"       /* fields of a gap_row */

@@ -224,7 +224,27 @@ static void choose(prune_work *w)
         if (c->is_chosen && !c->was_pruned)
             bytes -= c->segment->file_bytes;
     }
-    find_next(w);
+}
+
+/* Let the caller decide about each chosen segment. */
+static td_result confirm_each(prune_work *w, td_err *err)
+{
+    const prune_options *o = w->options;
+    td_result rc = TD_OK;
+    for (size_t i = 0; o->confirm != NULL && rc == TD_OK && i < w->count; i++) {
+        prune_candidate *c = &w->candidates[i];
+        int may_be_removed = 0;
+        if (!c->is_chosen || c->was_pruned)
+            continue;
+        rc = o->confirm(o->user, c->segment, &may_be_removed, err);
+        c->is_chosen = may_be_removed != 0;
+        w->report->segments_refused += !may_be_removed;
+    }
+    return rc;
+}
+
+static void count_chosen(prune_work *w)
+{
     for (size_t i = 0; i < w->count; i++) {
         const prune_candidate *c = &w->candidates[i];
         prune_report *report = w->report;
@@ -325,9 +345,9 @@ static td_result keep_gaps(prune_work *w, td_err *err)
 
 /* ---- removing ---- */
 
-/* Journal a pruned segment with its totals. The totals have the segment's last chain value, which
+/* Journal a removed segment with its totals. The totals have the segment's last chain value, which
  * is needed to verify the next segment. */
-static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err *err)
+static td_result journal_removal(prune_work *w, const prune_candidate *c, td_err *err)
 {
     char numbers[3][24];
     const segment_totals totals = archive_segment_totals(c->segment);
@@ -338,9 +358,12 @@ static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err 
         journal_u64("last_ns", c->segment->last_ns, numbers[1]),
         journal_u64("until_ns", c->until_ns, numbers[2]),
         journal_text("why", prune_reason_name(c->reason)),
+        journal_text("store", w->options->moved_to == NULL ? "" : w->options->moved_to),
     };
-    return journal_append_segment(w->journal, JOURNAL_PRUNED, &segment, more,
-                                  sizeof more / sizeof more[0], err);
+    const size_t count = sizeof more / sizeof more[0];
+    return w->options->moved_to == NULL
+               ? journal_append_segment(w->journal, JOURNAL_PRUNED, &segment, more, count - 1, err)
+               : journal_append_segment(w->journal, JOURNAL_MOVED, &segment, more, count, err);
 }
 
 static td_result remove_file(const prune_work *w, const prune_candidate *c, td_err *err)
@@ -377,7 +400,7 @@ static td_result remove_all(prune_work *w, td_err *err)
         if (!c->is_chosen)
             continue;
         if (w->journal != NULL && !c->was_pruned)
-            rc = journal_pruned(w, c, err);
+            rc = journal_removal(w, c, err);
         if (rc == TD_OK && w->journal != NULL)
             rc = remove_file(w, c, err);
         if (rc == TD_OK && w->options->removing != NULL)
@@ -415,7 +438,12 @@ static td_result do_work(prune_work *w, td_err *err)
         rc = check_bound(w, err);
     }
     if (rc == TD_OK)
+        rc = confirm_each(w, err);
+    if (rc == TD_OK) {
+        find_next(w);
+        count_chosen(w);
         rc = check_all(w, err);
+    }
     if (rc != TD_OK) {
         w->report->segments = 0;
         return rc;

@@ -2,12 +2,13 @@
  *
  * Steps, each durable before the next, so that the archive stays sound if a prune is killed:
  *   1. gaps of the removed segments that reach beyond them are copied to the journal
- *   2. for each segment: journal `pruned`, then its file is removed and the folder synced, and
- *      removed if empty
+ *   2. for each segment: journal `pruned` or `moved`, then its file is removed and the folder
+ *      synced, and removed if empty
  *   3. the catalog is updated
  * A segment that the journal has as pruned, but whose file exists (after a kill or a power cut),
- * counts as removed; the next prune removes the file. The journal keeps its last chain value, so
- * that the next segment's chain can still be proved.
+ * counts as removed; the next prune removes the file. One that the journal has as moved counts as
+ * present while its file exists. The journal keeps the last chain value of both, so that the next
+ * segment's chain can still be proved.
  *
  * Removal cannot be undone, so it relies on the summaries of the files, not on the catalog.
  *
@@ -49,6 +50,12 @@ typedef struct prune_options {
     uint8_t also_kept;   /* 1: also segments that a note keeps (notes.h) */
     /* 1 if segments of this feed may be removed. NULL: of all feeds. */
     int (*wants_feed)(void *user, const char *feed);
+    /* Decides about each segment that the limits choose, oldest first, before any is removed; one
+     * that it refuses is kept and counted. A failure removes nothing. May be NULL. */
+    td_result (*confirm)(void *user, const segment_index *segment, int *may_be_removed,
+                         td_err *err);
+    /* URL of a store that has the segments: they are journaled as moved to it. NULL: as pruned. */
+    const char *moved_to;
     /* Called with each segment that was, or would be, removed, oldest first. May be NULL. */
     void (*removing)(void *user, const segment_index *segment, prune_reason reason);
     void *user;
@@ -62,6 +69,7 @@ typedef struct prune_report {
     uint64_t bytes_kept;
     uint64_t segments_unreadable; /* not removed, and logged */
     uint64_t segments_noted;      /* not removed, because a note keeps them */
+    uint64_t segments_refused;    /* not removed, because confirm refused */
     uint64_t gaps_kept;           /* copied to the journal */
     uint64_t folders;             /* empty folders that were removed */
     uint64_t catalog_updated;     /* segments, besides the removed ones, for which the catalog was

@@ -213,8 +213,10 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
     td_result rc = (r.is_appender ? archive_list_names : archive_list)(a, &r.listing, err);
     if (rc == TD_OK)
         rc = archive_history_read(a, &r.past, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        archive_history_find_moved(&r.past, a, &r.listing);
         rc = unlisted_add_missing(a, &r.past, &r.listing, read_index, &r, err);
+    }
     if (rc == TD_OK) {
         log_all_missing(&r);
         rc = catalog_list(c, &r.entries, err);

@@ -19,7 +19,7 @@ enum { HOUR_S = 3600 };
 
 typedef enum stretch_kind {
     STRETCH_GAP,      /* a gap of the ledger */
-    STRETCH_PRUNED,   /* removed by prune */
+    STRETCH_PRUNED,   /* removed by prune, or moved to a store */
     STRETCH_RECORDED, /* received by a session */
 } stretch_kind;
 
@@ -31,7 +31,8 @@ typedef struct stretch {
     uint32_t number;    /* of its first segment */
     size_t session;     /* number in time_account.sessions */
     const char *feed, *session_id;
-    uint64_t first_s; /* from the names of its first and last segment */
+    const char *store; /* that all of it was moved to, if pruned; of the history; or NULL */
+    uint64_t first_s;  /* from the names of its first and last segment */
     uint64_t last_s;
     uint64_t from_ns; /* 0: nothing was received */
     uint64_t to_ns;
@@ -181,6 +182,7 @@ static void add_pruned(time_account *self, const archive_history *past)
             segment_name_parse(segment_file_name(segment->path), &name))
             add_session(self, &name,
                         (stretch){.kind = STRETCH_PRUNED,
+                                  .store = segment->store,
                                   .from_ns = segment->first_ns,
                                   .to_ns = segment->last_ns,
                                   .end_ns = segment->last_ns});
@@ -282,9 +284,17 @@ static int is_continuation(const stretch *a, const stretch *b)
     return a->session == b->session && b->first_s / HOUR_S <= a->last_s / HOUR_S + 1;
 }
 
+/* The store that two pruned stretches were moved to, or NULL. */
+static const char *common_store(const stretch *a, const stretch *b)
+{
+    return a->store != NULL && b->store != NULL && strcmp(a->store, b->store) == 0 ? a->store
+                                                                                   : NULL;
+}
+
 static void join(stretch *to, const stretch *next)
 {
     to->last_s = next->first_s;
+    to->store = common_store(to, next);
     if (to->from_ns == 0)
         to->from_ns = next->from_ns;
     if (next->to_ns > to->to_ns)
@@ -369,11 +379,12 @@ typedef struct between {
     uint64_t first_ns, last_ns; /* starts of the first and the last session in the list */
 } between;
 
-static void add_row(const between *b, time_reason reason, const char *cause, uint64_t from_ns,
-                    uint64_t to_ns)
+static void add_row(const between *b, time_reason reason, const char *cause, const char *detail,
+                    time_span time)
 {
-    gap_row row = gap_row_of(reason, b->feed, from_ns, to_ns, cause);
-    TD_ASSERT(from_ns < to_ns);
+    gap_row row = gap_row_of(reason, b->feed, time.from_ns, time.to_ns, cause);
+    TD_ASSERT(time.from_ns < time.to_ns);
+    row.detail = detail;
     row.topic = b->topic;
     row.symbol = b->symbol;
     gap_list_add(b->found, &row);
@@ -414,15 +425,17 @@ static void find_between(between *b)
         if (next->from_ns > at.to_ns && next->from_ns <= b->last_ns && !is_pruned && !is_own_end)
             add_row(b, b->reason,
                     is_same_session && b->reason == GAP_RESTART ? "nothing for an hour" : b->cause,
-                    at.to_ns, next->from_ns);
+                    "", (time_span){at.to_ns, next->from_ns});
         if (next->kind == STRETCH_PRUNED) {
+            pruned.store = is_pruned ? common_store(&pruned, next) : next->store;
             pruned.from_ns = is_pruned ? pruned.from_ns : next->from_ns;
             pruned.to_ns = next->to_ns > pruned.to_ns ? next->to_ns : pruned.to_ns;
             continue;
         }
         const uint64_t from_ns = pruned.from_ns > at.to_ns ? pruned.from_ns : at.to_ns;
         if (is_pruned && next->from_ns > from_ns && next->from_ns <= b->last_ns)
-            add_row(b, GAP_PRUNED, "removed, not lost", from_ns, next->from_ns);
+            add_row(b, GAP_PRUNED, pruned.store == NULL ? "removed, not lost" : "moved to a store",
+                    pruned.store == NULL ? "" : pruned.store, (time_span){from_ns, next->from_ns});
         if (next->to_ns > at.to_ns || (next->to_ns == at.to_ns && next->kind > at.kind))
             at = *next;
     }

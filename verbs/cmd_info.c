@@ -26,6 +26,7 @@ static const uint64_t MEASURED_NS_MIN = TD_NS_PER_S;
 /* Segments of one feed, or of all. */
 typedef struct info_feed {
     const char *feed, *family;                           /* texts belong to the plan or the view */
+    const char *store;                                   /* of moved segments: the last one's URL */
     uint64_t segments, frames, bytes, first_ns, last_ns; /* times of frames; 0: unknown */
     uint64_t gap_ns;         /* time in gaps between first_ns and last_ns */
     char day[DAY_CELLS + 1]; /* "#" recorded, "x" with a gap, "." not recorded */
@@ -48,6 +49,7 @@ typedef struct info_result {
     info_feed all;
     info_feeds feeds;
     info_feeds pruned;     /* sorted by name */
+    info_feeds moved;      /* to a store, likewise */
     topic_list topics;     /* over all slots and directions; sorted */
     session_row *sessions; /* owned by the view */
     size_t session_count;
@@ -126,12 +128,17 @@ static void add_pruned(info_result *info)
     const archive_history *past = &info->view->past;
     for (size_t i = 0; i < past->segment_count; i++) {
         const past_segment *segment = &past->segments[i];
-        if (segment->stage == PAST_PRUNED)
-            add_to(get_feed(&info->pruned, segment->feed, NULL), 0, segment->file.bytes,
-                   segment->first_ns, segment->last_ns);
+        if (segment->stage != PAST_PRUNED)
+            continue;
+        info_feeds *of = segment->store == NULL ? &info->pruned : &info->moved;
+        info_feed *row = get_feed(of, segment->feed, NULL);
+        row->store = segment->store;
+        add_to(row, 0, segment->file.bytes, segment->first_ns, segment->last_ns);
     }
     if (info->pruned.count > 0)
         qsort(info->pruned.rows, info->pruned.count, sizeof(info_feed), compare_feeds);
+    if (info->moved.count > 0)
+        qsort(info->moved.rows, info->moved.count, sizeof(info_feed), compare_feeds);
 }
 
 /* Mark the cells of a feed's day that a time range overlaps. */
@@ -235,6 +242,7 @@ static void free_info(info_result *info)
     gap_list_fini(&info->gaps);
     silent_list_fini(&info->silent);
     td_free(info->pruned.rows);
+    td_free(info->moved.rows);
     td_free(info->feeds.rows);
     topic_list_fini(&info->topics);
 }
@@ -382,20 +390,29 @@ static void describe_unexpected(result_writer *r, const archive_listing *listing
     result_list_end(r);
 }
 
-static void describe_pruned(result_writer *r, const info_result *info)
+static void describe_removed(result_writer *r, const info_feeds *feeds)
 {
-    result_list_begin(r, "pruned");
-    for (size_t i = 0; i < info->pruned.count; i++) {
-        const info_feed *row = &info->pruned.rows[i];
+    for (size_t i = 0; i < feeds->count; i++) {
+        const info_feed *row = &feeds->rows[i];
         result_object_begin(r, NULL);
         result_name(r, "feed", row->feed);
+        result_name(r, "store", row->store);
         result_count(r, "segments", row->segments);
         result_size(r, "bytes", row->bytes);
         result_time(r, "first_ns", row->first_ns);
         result_time(r, "last_ns", row->last_ns);
-        result_object_end(r, "pruned: {feed}: {segments segment}, {bytes}, from {first_ns} to "
+        result_note(r, "removed", "%s%s", row->store == NULL ? "pruned" : "moved to ",
+                    row->store == NULL ? "" : row->store);
+        result_object_end(r, "{removed}: {feed}: {segments segment}, {bytes}, from {first_ns} to "
                              "{last_ns} UTC\n");
     }
+}
+
+static void describe_pruned(result_writer *r, const info_result *info)
+{
+    result_list_begin(r, "pruned");
+    describe_removed(r, &info->pruned);
+    describe_removed(r, &info->moved);
     result_list_end(r);
 }
 

@@ -562,6 +562,93 @@ static void test_other_files_stay(void **state)
     archive_env_fini(&env);
 }
 
+/* ---- segments that a store has ---- */
+
+#define STORE "s3://bucket/tape"
+
+/* Which segments confirm accepts, by number; a segment that is `failing` is an error. */
+typedef struct confirmation {
+    unsigned refused, failing;
+} confirmation;
+
+static td_result confirm(void *user, const segment_index *segment, int *may_be_removed, td_err *err)
+{
+    const confirmation *c = user;
+    segment_name name;
+    assert_true(segment_name_parse(segment_file_name(segment->path), &name));
+    *may_be_removed = name.number != c->refused;
+    return name.number == c->failing ? td_err_set(err, TD_E_IO, "no reply") : TD_OK;
+}
+
+static prune_options moving(confirmation *c, uint64_t before_frame)
+{
+    prune_options options = older_than_frame(before_frame);
+    options.confirm = confirm;
+    options.moved_to = STORE;
+    options.user = c;
+    return options;
+}
+
+static void test_confirm_decides(void **state)
+{
+    (void)state;
+    archive_env env;
+    td_err err;
+    prune_report report;
+    confirmation c = {.refused = 1, .failing = 2};
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 12); /* 4 segments */
+    assert_int_equal(prune_try(&env, moving(&c, 180), &report, &err), TD_E_IO);
+    assert_string_equal(prune_removed(), "");
+    assert_int_equal(archive_fixture_check_frames(&env, FIXTURE_FEED, 0, 1), 240);
+    c.failing = 0;
+    report = prune(&env, moving(&c, 180));
+    assert_string_equal(prune_removed(), "age inverse 2\nage inverse 3\n");
+    assert_int_equal(report.segments, 2);
+    assert_int_equal(report.segments_refused, 1);
+    assert_int_equal(report.segments_kept, 2);
+    archive_env_fini(&env);
+}
+
+/* A store's listing has the file that the folder lacks, and its readers the same journal. */
+static void test_moved_is_present_where_its_file_is(void **state)
+{
+    (void)state;
+    archive_env env;
+    confirmation c = {0};
+    char path[LIMIT_PATH_BYTES];
+    size_t size = 0;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 12);
+    td_io io = io_fault_io(env.disk);
+    first_segment(&env, path);
+    uint8_t *bytes = file_read(io, path, &size);
+    prune(&env, moving(&c, 60));
+    assert_string_equal(prune_removed(), "age inverse 1\n");
+    prune_check_sound(&env);
+    file_make(io, path, bytes, size);
+    const prune_found *f = prune_verify(&env); /* the catalog lacks it */
+    assert_true(strstr(f->text, "pruned") == NULL && strstr(f->text, "damaged") == NULL);
+    assert_int_equal(archive_fixture_check_frames(&env, FIXTURE_FEED, 0, 1), 240);
+    /* A file with other bytes is damaged: nothing excuses it. */
+    assert_int_equal(td_io_unlink(io, path, NULL), TD_OK);
+    file_make(io, path, bytes, size - 1);
+    assert_int_equal(prune_verify(&env)->verdict, VERIFY_DAMAGED);
+    assert_int_equal(td_io_unlink(io, path, NULL), TD_OK);
+    file_make(io, path, bytes, size);
+    prune(&env, moving(&c, 60));
+    assert_string_equal(prune_removed(), "age inverse 1\n");
+    prune_check_sound(&env);
+    /* It comes back, and is pruned: then it is removed for good. */
+    file_make(io, path, bytes, size);
+    prune(&env, older_than_frame(60));
+    assert_string_equal(prune_removed(), "age inverse 1\n");
+    file_make(io, path, bytes, size);
+    assert_non_null(strstr(prune_verify(&env)->text, "was pruned, but its file exists"));
+    td_free(bytes);
+    archive_env_fini(&env);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -583,6 +670,8 @@ int main(void)
         cmocka_unit_test(test_ages_do_not_trust_the_clock_alone),
         cmocka_unit_test(test_open_gap_outlives_its_segment),
         cmocka_unit_test(test_other_files_stay),
+        cmocka_unit_test(test_confirm_decides),
+        cmocka_unit_test(test_moved_is_present_where_its_file_is),
     };
     return cmocka_run_group_tests_name("prune", tests, NULL, NULL);
 }
