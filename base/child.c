@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -41,6 +42,23 @@ td_result td_child_start(const char *program, char *const words[], td_child_ends
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
     return failed == 0 ? TD_OK : td_err_set_os(err, failed, "cannot start %s", program);
+}
+
+void td_child_program(const char *name, char out[LIMIT_PATH_BYTES])
+{
+    ssize_t size = readlink("/proc/self/exe", out, LIMIT_PATH_BYTES - LIMIT_NAME_BYTES);
+    while (size > 0 && out[size - 1] != '/')
+        size--;
+    (void)snprintf(out + (size < 0 ? 0 : size), LIMIT_NAME_BYTES, "%s", name);
+}
+
+const char *td_child_end_text(int status, char out[TD_CHILD_END_BYTES])
+{
+    if (WIFSIGNALED(status))
+        (void)snprintf(out, TD_CHILD_END_BYTES, "was ended by signal %d", WTERMSIG(status));
+    else
+        (void)snprintf(out, TD_CHILD_END_BYTES, "ended with status %d", WEXITSTATUS(status));
+    return out;
 }
 
 typedef struct group_usage {

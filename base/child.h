@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 
 /* Descriptors of this process that the program gets as standard input, output and error; -1:
  * /dev/null. They stay open in this process. */
@@ -17,6 +18,14 @@ typedef struct td_child_ends {
 /* Start a program. words: the program's name and arguments, then NULL. TD_E_IO. */
 TD_MUST_USE td_result td_child_start(const char *program, char *const words[], td_child_ends ends,
                                      pid_t *out, td_err *err);
+
+/* The path of a program in the folder of this one. */
+void td_child_program(const char *name, char out[LIMIT_PATH_BYTES]);
+
+/* How a program ended, by the status of waitpid(2): "ended with status 3", "was ended by signal 9".
+ */
+enum { TD_CHILD_END_BYTES = 48 };
+const char *td_child_end_text(int status, char out[TD_CHILD_END_BYTES]);
 
 /* What a program used: CPU time of all its processes, peak resident memory of the largest one. */
 typedef struct td_child_usage {

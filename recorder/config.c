@@ -659,6 +659,24 @@ td_result config_check_recorder(const recorder_config *config, td_err *err)
     return TD_OK;
 }
 
+static void add_unset(td_buf *to, const char *variable)
+{
+    if (variable == NULL)
+        return;
+    td_buf_add(to, "unset ", strlen("unset "));
+    td_buf_add(to, variable, strlen(variable));
+    td_buf_add(to, "\n", 1);
+}
+
+void config_add_unsets(const recorder_config *config, td_buf *out)
+{
+    for (size_t i = 0; i < config->feed_count; i++) {
+        add_unset(out, config->feeds[i].api_key_env);
+        add_unset(out, config->feeds[i].api_secret_env);
+        add_unset(out, config->feeds[i].api_passphrase_env);
+    }
+}
+
 td_result config_finish(recorder_config *config, td_err *err)
 {
     TD_ASSERT(config->feed_count <= LIMIT_FEEDS);

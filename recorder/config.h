@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "base/limits.h"
@@ -89,6 +90,7 @@ typedef struct recorder_config {
     uint64_t retain_free_bytes; /* and until so much is free on the disk; 0: none */
     options_list families;      /* documents of families (verbs/family_files.h) */
     const char *on_segment;     /* command for finished segments (recorder/on_segment.h), or NULL */
+    const char *push; /* store of a copy of the archive (recorder/push_child.h), or NULL */
     uint64_t
         duration_ns; /* stop after this time; 0: never. This and the next two: command line only */
     uint64_t max_frames;         /* stop after this many inbound frames; 0: never */
@@ -132,6 +134,10 @@ TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 /* The part of config_finish for settings that no feed has: retain_free must exceed min_free, and
  * status_listen be HOST:PORT. TD_E_INVALID. */
 TD_MUST_USE td_result config_check_recorder(const recorder_config *config, td_err *err);
+
+/* Add lines for a shell that unset the variables of all feeds' credentials. Feeds may have been
+ * added since the last call. */
+void config_add_unsets(const recorder_config *config, td_buf *out);
 
 /* The part of config_finish for one feed, whose name must differ from the names of the feeds before
  * it. For a caller that reports the errors of every feed. */

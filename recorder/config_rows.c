@@ -192,6 +192,11 @@ const option_row CONFIG_RECORDER_ROWS[] = {
      .metavar = "COMMAND",
      .help = "run this shell command when segments are finished, with their paths as its\n"
              "arguments; the recorder does not wait for it"},
+    {.long_name = "push",
+     OPTION_INTO(recorder_config, push),
+     .metavar = "URL",
+     .help = "keep a copy of the archive at s3://BUCKET/PREFIX: runs 'tapedeck push' beside\n"
+             "the recorder, every 5 minutes"},
     {.long_name = "commit-interval",
      .type = OPTION_DURATION,
      .offset = offsetof(recorder_config, pipeline.commit_interval_ns),

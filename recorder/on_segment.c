@@ -23,32 +23,13 @@ struct on_segment {
 
 /* ---- the shell's script ---- */
 
-static void add_text(td_buf *to, const char *text)
-{
-    td_buf_add(to, text, strlen(text));
-}
-
-static void add_unset(td_buf *to, const char *variable)
-{
-    if (variable == NULL)
-        return;
-    add_text(to, "unset ");
-    add_text(to, variable);
-    add_text(to, "\n");
-}
-
 /* Make the script: feeds, and with them credentials, may have been added since the last one. */
 static void make_script(const recorder_config *config, td_buf *out)
 {
     td_buf_init(out, LIMIT_RECORD_BYTES);
-    for (size_t i = 0; i < config->feed_count; i++) {
-        add_unset(out, config->feeds[i].api_key_env);
-        add_unset(out, config->feeds[i].api_secret_env);
-        add_unset(out, config->feeds[i].api_passphrase_env);
-    }
-    add_text(out, config->on_segment);
-    add_text(out, " \"$@\"");
-    td_buf_add(out, "", 1);
+    config_add_unsets(config, out);
+    td_buf_add(out, config->on_segment, strlen(config->on_segment));
+    td_buf_add(out, " \"$@\"", sizeof " \"$@\""); /* with its NUL */
 }
 
 /* ---- segments ---- */
@@ -114,15 +95,12 @@ static void start(on_segment *self)
 static int is_running(on_segment *self)
 {
     int status = 0;
+    char end[TD_CHILD_END_BYTES];
     if (self->running == 0 || waitpid(self->running, &status, WNOHANG) == 0)
         return self->running != 0;
     self->running = 0;
-    if (WIFSIGNALED(status))
-        td_log_emit(self->log, TD_LOG_WARNING, "on_segment was ended by signal %d",
-                    WTERMSIG(status));
-    else if (WEXITSTATUS(status) != 0)
-        td_log_emit(self->log, TD_LOG_WARNING, "on_segment ended with status %d",
-                    WEXITSTATUS(status));
+    if (status != 0)
+        td_log_emit(self->log, TD_LOG_WARNING, "on_segment %s", td_child_end_text(status, end));
     return 0;
 }
 

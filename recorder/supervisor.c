@@ -10,6 +10,7 @@
 #include "archive/ledger.h"
 #include "recorder/feed.h"
 #include "recorder/on_segment.h"
+#include "recorder/push_child.h"
 #include "recorder/reload_apply.h"
 #include "recorder/retention.h"
 #include "recorder/takeover_run.h"
@@ -43,6 +44,7 @@ struct supervisor {
     feed_setup *setups; /* NULL: not open yet */
     feed_list feeds;
     on_segment *commands;
+    push_child *copier;
     retention *removal;
     uint64_t started_mono_ns;
     uint64_t split_mono_ns;       /* when open gaps of lines are split next */
@@ -306,6 +308,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     pthread_cond_init(&self->call_changed, NULL);
     feed_list_init(&self->feeds);
     self->commands = on_segment_open(options->config, options->log);
+    self->copier = push_child_open(options->config, archive_path(options->archive), options->log);
     self->decoder = decoder_open();
     self->answers = dialect_parser_open();
     self->notices = json_parser_open(END_NOTICE_BYTES_MAX);
@@ -440,6 +443,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     }
     recording_tick(self->recording);
     on_segment_tick(self->commands);
+    push_child_tick(self->copier, mono_ns);
     retention_tick(self->removal, mono_ns);
     feed_list_heal(&self->feeds, mono_ns);
     end_for_clock(self);
@@ -788,6 +792,7 @@ void supervisor_close(supervisor *self)
     feed_list_fini(&self->feeds);
     recording_close(self->recording);
     on_segment_close(self->commands);
+    push_child_close(self->copier);
     decoder_close(self->decoder);
     dialect_parser_close(self->answers);
     json_parser_close(self->notices);

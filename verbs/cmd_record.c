@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/child.h"
 #include "base/io_posix.h"
 #include "base/cli/option_groups.h"
 #include "base/cli/progress.h"
@@ -17,6 +19,7 @@
 #include "recorder/feed_setup.h"
 #include "recorder/record_check.h"
 #include "recorder/supervisor.h"
+#include "remote/s3_store.h"
 #include "verbs/family_files.h"
 #include "verbs/record_control.h"
 #include "verbs/record_status.h"
@@ -151,6 +154,23 @@ static td_result read_config(record_line *line, td_err *err)
     if (rc == TD_OK)
         rc = family_files_hash(&files, &line->families_hash, err);
     return rc == TD_OK ? family_files_add(&files, err) : rc;
+}
+
+/* Check before recording that a push can start: its program, its URL and the variables of its
+ * credentials. Asks the store nothing. */
+static td_result check_push(const recorder_config *config, td_err *err)
+{
+    const s3_options options = {.url = config->push};
+    s3_store *store = NULL;
+    char program[LIMIT_PATH_BYTES];
+    if (config->push == NULL)
+        return TD_OK;
+    td_result rc = s3_store_open(&options, &store, err);
+    s3_store_close(store);
+    td_child_program("tapedeck", program);
+    if (rc == TD_OK && access(program, X_OK) != 0)
+        rc = td_err_set(err, TD_E_NOTFOUND, "there is no program %s", program);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "push");
 }
 
 static void on_durable(void *user, const char *feed, const chain_conn *conn, uint64_t lag_ns)
@@ -516,6 +536,8 @@ static exit_code run_line(const verb_context *context, record_line *line)
     td_result rc = read_config(line, &err);
     if (rc == TD_OK)
         rc = config_finish(&line->config, &err);
+    if (rc == TD_OK)
+        rc = check_push(&line->config, &err);
     if (rc == TD_OK) /* a refused configuration makes no folder */
         rc = feed_setup_check_all(&line->config, io_posix(), &err);
     if (rc == TD_OK)
@@ -531,6 +553,8 @@ static exit_code check_line(const verb_context *context, record_line *line)
     const char *path = NULL;
     report_apply(context->report, &line->verbosity);
     td_result rc = read_config(line, &err);
+    if (rc == TD_OK)
+        rc = check_push(&line->config, &err);
     if (rc == TD_OK)
         rc = archive_choice_require(&line->archive, &path, &err);
     if (rc != TD_OK)

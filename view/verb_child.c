@@ -204,16 +204,6 @@ static unsigned read_streams(child_stream streams[2], const view_request *reques
     return 0;
 }
 
-/* Path of the front program, in the folder of this one. */
-static void find_program(char out[LIMIT_PATH_BYTES])
-{
-    static const char NAME[] = "tapedeck";
-    ssize_t size = readlink("/proc/self/exe", out, LIMIT_PATH_BYTES - sizeof NAME);
-    while (size > 0 && out[size - 1] != '/')
-        size--;
-    (void)snprintf(out + (size < 0 ? 0 : size), sizeof NAME, "%s", NAME);
-}
-
 static td_result start(child_words *line, child_stream streams[2], pid_t *pid, td_err *err)
 {
     char program[LIMIT_PATH_BYTES];
@@ -228,7 +218,7 @@ static td_result start(child_words *line, child_stream streams[2], pid_t *pid, t
         (void)close(output[1]);
         return TD_E_IO;
     }
-    find_program(program);
+    td_child_program("tapedeck", program);
     for (size_t i = 0; i < line->count; i++)
         words[i] = line->text[i];
     td_result rc =
