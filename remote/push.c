@@ -1,6 +1,6 @@
 #include "remote/push.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "archive/archive_segment.h"
 #include "archive/catalog.h"
+#include "archive/feed_history.h"
 #include "archive/journal.h"
 #include "remote/manifest.h"
 #include "remote/part.h"
@@ -29,6 +30,18 @@ typedef struct push {
 
 /* ---- one object ---- */
 
+static int is_stopped(const push *p)
+{
+    return p->options->is_stopped != NULL && p->options->is_stopped(p->options->user);
+}
+
+/* A part_sink that ends the reading once the push is stopped. */
+static td_result check_stopped(void *user, const uint8_t *bytes, size_t size, td_err *err)
+{
+    (void)bytes, (void)size, (void)err;
+    return is_stopped(user) ? TD_EOF : TD_OK;
+}
+
 /* Make the object of what a source gives, whose hash and size are known, and read it back. */
 static td_result send_object(push *p, s3_source *read, void *user, const manifest_part *out,
                              td_err *err)
@@ -40,7 +53,7 @@ static td_result send_object(push *p, s3_source *read, void *user, const manifes
     remote_object_key(out, key);
     td_result rc = s3_store_make(p->to, key, &content, &was_there, err);
     if (rc == TD_OK)
-        rc = part_fetch(p->to, out, NULL, NULL, err);
+        rc = part_fetch(p->to, out, check_stopped, p, err);
     if (rc == TD_E_CORRUPT)
         td_err_hint(err, "remove this object, and push again");
     p->report->bytes_sent += rc == TD_OK ? out->bytes : 0;
@@ -51,7 +64,7 @@ static td_result send_object(push *p, s3_source *read, void *user, const manifes
 static td_result send_range(push *p, const part_range *range, manifest_part *out, td_err *err)
 {
     part_range copy = *range;
-    td_result rc = part_of_range(range, NULL, NULL, out, err);
+    td_result rc = part_of_range(range, check_stopped, p, out, err);
     return rc == TD_OK ? send_object(p, part_read_range, &copy, out, err) : rc;
 }
 
@@ -140,18 +153,20 @@ static td_result push_segment(push *p, const archive_segment *segment, const cha
     if (rc != TD_OK)
         return rc;
     manifest_file_add_part(remote_manifest_add_file(&p->made, segment->path, chain), &part);
+    p->report->segments++;
     p->report->segments_sent++;
     return TD_OK;
 }
 
 /* List a segment as the store has it. 0: the store has no such segment, or another content. */
-static int keep_segment(push *p, const archive_segment *segment, const char *chain)
+static int keep_segment(push *p, const char *path, uint64_t bytes, const char *chain)
 {
-    const manifest_file *there = remote_manifest_find(&p->old, segment->path);
-    if (there == NULL || there->bytes != segment->size_bytes || chain[0] == '\0' ||
+    const manifest_file *there = remote_manifest_find(&p->old, path);
+    if (there == NULL || there->bytes != bytes || chain[0] == '\0' ||
         strcmp(there->chain, chain) != 0)
         return 0;
-    manifest_file *made = remote_manifest_add_file(&p->made, segment->path, chain);
+    p->report->segments++;
+    manifest_file *made = remote_manifest_add_file(&p->made, path, chain);
     for (size_t i = 0; i < there->part_count; i++)
         manifest_file_add_part(made, &there->parts[i]);
     return 1;
@@ -182,14 +197,41 @@ static td_result push_segments(push *p, const archive_listing *listing, td_err *
             continue;
         }
         read_chain(p, segment->path, chain);
-        if (!keep_segment(p, segment, chain))
+        if (is_stopped(p))
+            rc = TD_EOF;
+        else if (!keep_segment(p, segment->path, segment->size_bytes, chain))
             rc = push_segment(p, segment, chain, err);
-        p->report->segments++;
         p->done_bytes += segment->size_bytes;
         if (rc == TD_OK && p->options->progress != NULL)
             p->options->progress(p->options->user, p->done_bytes, p->all_bytes);
     }
     return rc;
+}
+
+/* List the segments that the journal has and the folder lacks as the store has them. */
+static td_result keep_absent(push *p, const archive_history *past, const archive_listing *listing,
+                             td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
+        char chain[TD_HASH128_HEX_BYTES];
+        td_hash128_hex(segment->file.chain, chain);
+        if ((segment->stage != PAST_FINISHED && segment->store == NULL) ||
+            archive_listing_find(listing, segment->path) != NULL ||
+            keep_segment(p, segment->path, segment->file.bytes, chain) || segment->store == NULL)
+            continue;
+        rc = td_err_set(err, TD_E_NOTFOUND,
+                        "the store lacks %s, which was moved to %s: nothing is pushed",
+                        segment->path, segment->store);
+        td_err_hint(err, "push to %s, or copy the segment back from there", segment->store);
+    }
+    return rc;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(((const manifest_file *)a)->path, ((const manifest_file *)b)->path);
 }
 
 /* ---- the catalog ---- */
@@ -294,30 +336,36 @@ static td_result publish(push *p, td_err *err)
 
 static td_result run(push *p, td_err *err)
 {
-    journal_state written = {0};
+    archive_history past = {0};
     archive_listing listing = {0};
     td_file *file = NULL;
-    td_result rc = journal_read(p->from, NULL, NULL, &written, err);
-    if (rc == TD_OK && !written.is_present) {
+    td_result rc = archive_history_read(p->from, &past, err);
+    const uint64_t journal_bytes = past.journal.valid_bytes;
+    if (rc == TD_OK && !past.journal.is_present) {
         rc = td_err_set(err, TD_E_INVALID, "%s has no journal", archive_path(p->from));
         td_err_hint(err, "run 'tapedeck recover' first");
     }
     if (rc == TD_OK)
         rc = read_newest(p, err);
     if (rc == TD_OK)
-        rc = open_journal(p, written.valid_bytes, &file, err);
+        rc = open_journal(p, journal_bytes, &file, err);
     if (rc == TD_OK)
         rc = archive_list(p->from, &listing, err);
     if (rc == TD_OK)
+        rc = keep_absent(p, &past, &listing, err);
+    if (rc == TD_OK)
         rc = push_segments(p, &listing, err);
+    if (p->made.file_count > 0)
+        qsort(p->made.files, p->made.file_count, sizeof *p->made.files, compare_paths);
     if (rc == TD_OK)
         rc = push_catalog(p, err);
     if (rc == TD_OK)
-        rc = push_journal(p, file, written.valid_bytes, err);
+        rc = push_journal(p, file, journal_bytes, err);
     if (rc == TD_OK)
         rc = publish(p, err);
     td_io_close(file);
     archive_listing_fini(&listing);
+    archive_history_fini(&past);
     return rc;
 }
 

@@ -7,7 +7,9 @@
  * Safe beside a recorder. Open segments are not sent: their time is missing in the store until a
  * push after they are finished. The journal is read before the segments are listed, as for any copy
  * (docs/archive.md, Backup). The newest manifest is the archive as it was at the push: a segment
- * that was packed is its new object, and one that was pruned is in earlier manifests only.
+ * that was packed is its new object, and one that was pruned is in earlier manifests only. A
+ * segment that the journal has and the folder lacks stays listed if the manifest before has it:
+ * remote_move removed it, or it was lost.
  *
  * A prefix belongs to one archive: the journal only grows, so another archive's shows. */
 #ifndef TD_REMOTE_PUSH_H
@@ -22,6 +24,8 @@
 typedef struct push_options {
     /* Called with the bytes of segments that are done, and of all. May be NULL. */
     void (*progress)(void *user, uint64_t done_bytes, uint64_t all_bytes);
+    /* 1 ends the push after the request in flight. May be NULL. */
+    int (*is_stopped)(void *user);
     void *user;
 } push_options;
 
@@ -38,10 +42,12 @@ typedef struct push_report {
     uint64_t segments_not_cataloged; /* of `segments`: the store's catalog lacks them */
 } push_report;
 
-/* Push an archive, open for reading, to a store. TD_E_INVALID: the archive is a single file, has no
- * journal, or the store's prefix has another archive; TD_E_CORRUPT: the store gave back other
- * bytes; TD_E_BUSY: a segment was replaced meanwhile, another push made a manifest, or a prune of
- * the store is running or was killed; errors of remote/manifest.h and remote/s3_store.h. */
+/* Push an archive, open for reading, to a store. TD_EOF: stopped, and no manifest was made.
+ * TD_E_INVALID: the archive is a single file, has no journal, or the store's prefix has another
+ * archive; TD_E_NOTFOUND: a segment was moved to another store, and this one lacks it;
+ * TD_E_CORRUPT: the store gave back other bytes; TD_E_BUSY: a segment was replaced meanwhile,
+ * another push made a manifest, or a prune of the store is running or was killed; errors of
+ * remote/manifest.h and remote/s3_store.h. */
 TD_MUST_USE td_result remote_push(archive *from, s3_store *to, const push_options *options,
                                   push_report *report, td_err *err);
 

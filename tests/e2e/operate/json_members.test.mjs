@@ -66,7 +66,12 @@ const ELSEWHERE = [
     ...["bytes_kept", "objects_kept", "manifests_kept", "counted_from_ns"],
   ].map((member) => `prune s3:// ${member}`), // operate/prune_store.test.mjs
   "push segments_open",
+  "push segments_moved", // operate/push_again.test.mjs
+  "push bytes_moved",
+  "push segments_unproven",
+  "push segments_noted",
   "push requests",
+  "info pruned[].store",
   ...["feed", "topic", "symbol", "state", "speaks", "from_ns", "to_ns", "proven", "overdue"].map(
     (member) => `days silent[].${member}`
   ), // operate/silent_topics.test.mjs
