@@ -182,12 +182,25 @@ static void put_disk(const record_status *self, td_buf *out)
         (double)space.total_bytes);
 }
 
+/* A label's value, escaped as the text format requires. */
+static void put_label(td_buf *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\' || *text == '\n')
+            td_buf_add(out, "\\", 1);
+        td_buf_add(out, *text == '\n' ? "n" : text, 1);
+    }
+}
+
 static void answer_metrics(const record_status *self, const moment *now, view_reply *reply)
 {
     td_buf *out = &reply->body;
     reply->type = "text/plain; version=0.0.4; charset=utf-8";
-    put_head(out, "tapedeck_build_info", "gauge", "1; the label is the version.");
-    (void)!td_buf_printf(out, NULL, "tapedeck_build_info{version=\"%s\"} 1\n", TAPEDECK_VERSION);
+    put_head(out, "tapedeck_build_info", "gauge", "1; the labels are the version and the archive.");
+    (void)!td_buf_printf(out, NULL, "tapedeck_build_info{version=\"%s\",archive=\"",
+                         TAPEDECK_VERSION);
+    put_label(out, archive_path(self->archive));
+    (void)!td_buf_printf(out, NULL, "\"} 1\n");
     for (size_t i = 0; i < sizeof METRICS / sizeof METRICS[0]; i++)
         put(out, METRICS[i].name, METRICS[i].type, METRICS[i].help,
             number_at(&now->status, &METRICS[i]));

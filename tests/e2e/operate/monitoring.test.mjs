@@ -70,7 +70,7 @@ async function get(url) {
 
 describe("monitoring", { concurrency: true }, () => {
   test("metrics are what the recorder counts, and all are documented", async (t) => {
-    const { recorder, url } = await recorded(t);
+    const { archive, recorder, url } = await recorded(t);
     await recorder.durableLine((durable) => durable.in > 100);
     await recorder.durableAfter(3);
     const { status, type, text } = await get(`${url}metrics`);
@@ -90,6 +90,9 @@ describe("monitoring", { concurrency: true }, () => {
     }
     const [[labels, live]] = samples.get("tapedeck_feed_connections_live");
     assert.deepEqual([labels, live], ['feed="v5-linear",family="v5-linear"', 1]);
+    const [[build]] = samples.get("tapedeck_build_info");
+    assert.match(build, /^version="\d+\.\d+\.\d+",archive="/);
+    assert.ok(build.endsWith(`archive="${archive}"`), build);
     const value = (name) => samples.get(name)[0][1];
     assert.ok(value("tapedeck_frames_received_total") > 100);
     assert.ok(value("tapedeck_chunks_total") >= 3);
