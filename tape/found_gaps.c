@@ -57,3 +57,9 @@ int found_gap_of_silence(const frame_ref *frame, gap_row *out)
     out->conn = frame->conn->number;
     return 1;
 }
+
+gap_row found_gap_between(const char *feed, time_span time)
+{
+    return row_of(GAP_RESTART, &(channel_info){.feed = feed, .topic = "", .symbol = ""},
+                  time.from_ns, time.to_ns, "between two archives");
+}

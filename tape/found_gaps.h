@@ -30,4 +30,7 @@ int found_gap_of_unanchored(const frame_ref *frame, uint64_t lacking_ns, gap_row
  * once, was silent for too long after the grant: *out is that time. */
 int found_gap_of_silence(const frame_ref *frame, gap_row *out);
 
+/* The time between the end of one archive's recording of a feed and the begin of another one's. */
+gap_row found_gap_between(const char *feed, time_span time);
+
 #endif

@@ -5,7 +5,9 @@
 #include "base/alloc.h"
 #include "replay/play/bands.h"
 #include "replay/play/days.h"
+#include "replay/play/joined_days.h"
 #include "replay/play/report.h"
+#include "tape/gap_cover.h"
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 
@@ -252,11 +254,40 @@ static void describe_days(result_writer *r, const symbol_days *days, int by_symb
     result_list_end(r);
 }
 
-static td_result describe(verb_run *verb, symbol_days *days, const day_list *list,
-                          const cursor_stats *stats)
+#define DAYS_PATTERN                                                                               \
+    "{together}{clean} of {all} symbol-days are clean"                                             \
+    "[; {unproven_days} without a frame]"                                                          \
+    "[; nothing was recorded on {days_absent day} that {days_absent is/are} asked for]"            \
+    "[; {recording} being recorded][; {damaged_chunks damaged chunk}]"                             \
+    "[; {unreadable_segments unreadable segment}]\n" SILENT_PATTERN
+
+/* What each archive has alone. */
+static void describe_archives(verb_run *verb, const day_list *lists)
 {
     result_writer *r = &verb->result;
+    result_list_begin(r, "archives");
+    for (size_t i = 0; i < verb->archive_count; i++) {
+        symbol_days alone = collect_rows(&lists[i]);
+        result_object_begin(r, NULL);
+        result_text(r, "archive", archive_path(verb->archives[i]));
+        result_note(r, "all", "%zu", alone.count);
+        result_count(r, "clean", alone.clean);
+        result_count(r, "not_clean", alone.count - alone.clean - alone.unproven);
+        result_count(r, "unproven_days", alone.unproven);
+        result_object_end(r, "{archive}: {clean} of {all} symbol-days are clean\n");
+        td_free(alone.rows);
+    }
+    result_list_end(r);
+}
+
+/* lists: of each archive, which `list` joins, if there are several. */
+static td_result describe(verb_run *verb, symbol_days *days, const day_list *list,
+                          const day_list *lists, const cursor_stats *stats)
+{
+    result_writer *r = &verb->result;
+    const int are_many = verb->archive_count > 1;
     int is_text = result_json(r) == NULL;
+    td_result rc = TD_OK;
     if (is_text && days->count > 0)
         qsort(days->rows, days->count, sizeof *days->rows, compare_rows);
     result_object_begin(r, NULL);
@@ -266,37 +297,81 @@ static td_result describe(verb_run *verb, symbol_days *days, const day_list *lis
     result_count(r, "not_clean", days->count - days->clean - days->unproven);
     result_count(r, "unproven_days", days->unproven);
     result_count(r, "recording", days->recording);
-    result_count(r, "days_absent", list->absent_days);
+    result_count(r, "days_absent", absent_days_count(&list->absent));
     result_count(r, "damaged_chunks", stats->damaged_chunks);
     result_count(r, "unreadable_segments", stats->segments_unreadable);
     report_describe_silent(r, &list->silent);
-    td_result rc = bands_describe(r, verb->archive, &verb->wanted, &verb->err);
-    result_object_end(
-        r, "{days}\n{clean} of {all} symbol-days are clean"
-           "[; {unproven_days} without a frame]"
-           "[; nothing was recorded on {days_absent day} that {days_absent is/are} asked for]"
-           "[; {recording} being recorded][; {damaged_chunks damaged chunk}]"
-           "[; {unreadable_segments unreadable segment}]\n" SILENT_PATTERN BANDS_PATTERN);
+    result_note(r, "together", "%s", are_many ? "together: " : "");
+    if (are_many)
+        describe_archives(verb, lists);
+    else
+        rc = bands_describe(r, verb->archive, &verb->wanted, &verb->err);
+    result_object_end(r, are_many ? "{days}\n{archives}" DAYS_PATTERN
+                                  : "{days}\n" DAYS_PATTERN BANDS_PATTERN);
+    return rc;
+}
+
+/* Find the days of each archive. One may have nothing of the selection, if another one has. */
+static td_result find_each(verb_run *verb, day_list *lists, cursor_stats *stats)
+{
+    int has_any = 0;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < verb->archive_count && rc == TD_OK; i++) {
+        cursor_stats read = {0};
+        verb_run_choose(verb, i);
+        const observe_options how = verb_run_observing(verb);
+        rc = days_find(&how, &verb->wanted, &lists[i], &read, &verb->err);
+        stats->damaged_chunks += read.damaged_chunks;
+        stats->segments_unreadable += read.segments_unreadable;
+        has_any |= rc == TD_OK;
+        if (rc == TD_E_NOTFOUND && (has_any || i + 1 < verb->archive_count))
+            rc = TD_OK;
+    }
+    progress_end(&verb->progress);
+    return rc;
+}
+
+/* Join the days of several archives. */
+static td_result join_days(verb_run *verb, const day_list *lists, day_list *out)
+{
+    gap_account accounts[GAP_ACCOUNTS_MAX] = {{0}};
+    gap_list between = {0};
+    td_result rc = TD_OK;
+    *out = (day_list){0};
+    for (size_t i = 0; i < verb->archive_count && rc == TD_OK; i++)
+        rc = archive_view_open(verb->archives[i], VIEW_ALL, NULL, &accounts[i].view, &verb->err);
+    if (rc == TD_OK) {
+        gap_cover_between(accounts, verb->archive_count, &between);
+        joined_days_make(lists, verb->archive_count, &between, out);
+    }
+    gap_list_fini(&between);
+    for (size_t i = 0; i < verb->archive_count; i++)
+        archive_view_close(accounts[i].view);
     return rc;
 }
 
 static td_result run_days(verb_run *verb)
 {
-    day_list list;
+    day_list lists[GAP_ACCOUNTS_MAX] = {{0}};
+    day_list joined = {0};
     cursor_stats stats = {0};
-    const observe_options how = verb_run_observing(verb);
-    td_result rc = days_find(&how, &verb->wanted, &list, &stats, &verb->err);
-    progress_end(&verb->progress);
+    td_result rc = find_each(verb, lists, &stats);
+    if (rc == TD_OK && verb->archive_count > 1)
+        rc = join_days(verb, lists, &joined);
     if (rc == TD_OK) {
-        symbol_days days = collect_rows(&list);
-        rc = describe(verb, &days, &list, &stats);
-        const int is_whole = days.clean + days.unproven == days.count && list.absent_days == 0;
+        const day_list *list = verb->archive_count > 1 ? &joined : &lists[0];
+        symbol_days days = collect_rows(list);
+        rc = describe(verb, &days, list, lists, &stats);
+        const int is_whole =
+            days.clean + days.unproven == days.count && absent_days_count(&list->absent) == 0;
         verb->status = cursor_is_damaged(&stats) ? EXIT_CODE_DAMAGE
                        : is_whole                ? EXIT_CODE_DONE
                                                  : EXIT_CODE_DIFFERS;
         td_free(days.rows);
     }
-    day_list_fini(&list);
+    for (size_t i = 0; i < GAP_ACCOUNTS_MAX; i++)
+        day_list_fini(&lists[i]);
+    day_list_fini(&joined);
     return rc;
 }
 
@@ -314,9 +389,10 @@ exit_code cmd_days(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
                                            "or the journal is damaged")},
         .examples = "tapedeck days archive --feed v5-linear --from 2026-11-01 --to 2026-11-07\n"
-                    "tapedeck days archive --symbol BTCUSDT --json",
+                    "tapedeck days archive --symbol BTCUSDT --json\n"
+                    "tapedeck days east s3://bucket/west",
         .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
-                 VERB_TAKES_JSON | VERB_STOPS,
+                 VERB_TAKES_JSON | VERB_STOPS | VERB_TAKES_ARCHIVES,
         .mode = ARCHIVE_READ,
         .work = run_days};
     return verb_run_main(&spec, NULL, context, argc, argv);

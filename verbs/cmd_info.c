@@ -500,7 +500,7 @@ exit_code cmd_info(const verb_context *context, int argc, char **argv)
                    "each symbol of a topic has a row.",
         .statuses = {[EXIT_CODE_DAMAGE] = "a segment cannot be read"},
         .examples = "tapedeck info archive",
-        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_JSON,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_JSON | VERB_RUNS_EACH,
         .mode = ARCHIVE_READ,
         .work = run_info};
     return verb_run_main(&spec, NULL, context, argc, argv);

@@ -350,7 +350,7 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck verify archive --json\n"
                     "tapedeck verify archive --since-last",
         .own = {{"What to read", VERIFY_ROWS, sizeof VERIFY_ROWS / sizeof VERIFY_ROWS[0], &line}},
-        .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON,
+        .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_RUNS_EACH,
         .mode = ARCHIVE_READ,
         .work = run_verify};
     return verb_run_main(&spec, &line, context, argc, argv);

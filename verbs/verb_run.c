@@ -10,6 +10,7 @@
 #include "archive/archive_view.h"
 #include "archive/read_plan.h"
 #include "verbs/archive_names.h"
+#include "verbs/fleet.h"
 #include "tape/empty_selection.h"
 #include "tape/kept_families.h"
 
@@ -79,6 +80,10 @@ static int parse(verb_run *verb, const verb_spec *spec, const verb_context *cont
                          .examples = spec->examples,
                          .now_ns = clock_wall_ns(verb->clock),
                          .list_names = archive_names_list};
+    if ((spec->takes & (VERB_TAKES_ARCHIVES | VERB_RUNS_EACH)) != 0) {
+        line.operands = "[ARCHIVE]...";
+        line.operand_max = GAP_ACCOUNTS_MAX - 1; /* the first one is the archive's option */
+    }
     memcpy(line.statuses, spec->statuses, sizeof line.statuses);
     if (line.statuses[EXIT_CODE_DONE] == NULL)
         line.statuses[EXIT_CODE_DONE] = "done";
@@ -94,24 +99,77 @@ static int parse(verb_run *verb, const verb_spec *spec, const verb_context *cont
 
 /* ---- the run ---- */
 
-static td_result open_archive(verb_run *verb, const verb_spec *spec)
+static td_result open_archive(verb_run *verb, const verb_spec *spec, const char *path)
 {
-    const char *path = NULL;
-    if ((spec->takes & VERB_HAS_NO_ARCHIVE) != 0)
-        return TD_OK;
-    td_result rc = archive_choice_require(&verb->choice, &path, &verb->err);
-    if (rc != TD_OK)
-        return rc;
     const archive_options options = {.io = io_posix(),
                                      .clock = verb->clock,
                                      .log = &verb->log,
                                      .verb = spec->name,
                                      .catalog_path = verb->catalog};
+    const size_t at = verb->archive_count++;
     int opens_read_only =
         (spec->opens_read_only != NULL && *spec->opens_read_only) || verb->catalog != NULL;
     return opens_read_only || spec->mode == ARCHIVE_READ
-               ? remote_open_archive(&options, path, &verb->remote, &verb->archive, &verb->err)
-               : archive_open(&options, path, spec->mode, &verb->archive, &verb->err);
+               ? remote_open_archive(&options, path, &verb->remotes[at], &verb->archives[at],
+                                     &verb->err)
+               : archive_open(&options, path, spec->mode, &verb->archives[at], &verb->err);
+}
+
+static td_result open_archives(verb_run *verb, const verb_spec *spec)
+{
+    const int are_many = (spec->takes & (VERB_TAKES_ARCHIVES | VERB_RUNS_EACH)) != 0;
+    const size_t more = are_many ? verb->operands.count : 0;
+    const char *path = NULL;
+    if ((spec->takes & VERB_HAS_NO_ARCHIVE) != 0)
+        return TD_OK;
+    td_result rc = archive_choice_require(&verb->choice, &path, &verb->err);
+    if (rc == TD_OK && more > 0 && verb->catalog != NULL)
+        rc = td_err_set(&verb->err, TD_E_INVALID, "--catalog is of one archive");
+    if (rc == TD_OK && more > 0 && selection_is_relative(&verb->wanted))
+        rc = td_err_set(&verb->err, TD_E_INVALID,
+                        "a time after the first frame is of one archive: give a date");
+    if (rc == TD_OK)
+        rc = open_archive(verb, spec, path);
+    for (size_t i = 0; rc == TD_OK && i < more; i++)
+        rc = open_archive(verb, spec, verb->operands.items[i]);
+    verb->archive = verb->archives[0];
+    for (size_t i = 0;
+         rc == TD_OK && (spec->takes & VERB_READS_ONCE) != 0 && i < verb->archive_count; i++)
+        rc = archive_view_hold(verb->archives[i], &verb->err);
+    if (rc == TD_OK && more > 0 && (spec->takes & VERB_TAKES_ARCHIVES) != 0)
+        rc = fleet_check(verb->archives, verb->archive_count, &verb->err);
+    return rc;
+}
+
+/* A selected name must be in one of the archives. */
+static td_result check_names(verb_run *verb)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < verb->archive_count && (i == 0 || rc == TD_E_NOTFOUND); i++)
+        rc = selection_check_each_name(verb->archives[i], &verb->wanted, &verb->err);
+    return rc;
+}
+
+void verb_run_choose(verb_run *verb, size_t index)
+{
+    verb->archive = verb->archives[index];
+    verb->segment_count = 0;
+    verb->has_segments = 0;
+}
+
+/* Run the work for each archive, with a result of its own. */
+static td_result run_each(verb_run *verb, const verb_spec *spec)
+{
+    exit_code worst = EXIT_CODE_DONE;
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < verb->archive_count; i++) {
+        verb_run_choose(verb, i);
+        verb->status = EXIT_CODE_DONE;
+        rc = spec->work(verb);
+        worst = verb->status > worst ? verb->status : worst;
+    }
+    verb->status = worst;
+    return rc;
 }
 
 static td_result open_signals(verb_run *verb, const verb_spec *spec)
@@ -141,20 +199,20 @@ exit_code verb_run_main(const verb_spec *spec, void *state, const verb_context *
     if (rc == TD_OK && spec->check != NULL)
         rc = spec->check(&verb);
     if (rc == TD_OK)
-        rc = open_archive(&verb, spec);
-    if (rc == TD_OK && (spec->takes & VERB_READS_ONCE) != 0)
-        rc = archive_view_hold(verb.archive, &verb.err);
+        rc = open_archives(&verb, spec);
     if (rc == TD_OK && verb.archive != NULL && (spec->takes & VERB_TAKES_FAMILIES) != 0)
-        kept_families_add(&verb.archive, 1, &verb.log);
+        kept_families_add(verb.archives, verb.archive_count, &verb.log);
     if (rc == TD_OK && (spec->takes & VERB_READS_ONCE) != 0)
-        rc = selection_check_each_name(verb.archive, &verb.wanted, &verb.err);
+        rc = check_names(&verb);
     if (rc == TD_OK)
-        rc = spec->work(&verb);
+        rc = (spec->takes & VERB_RUNS_EACH) != 0 ? run_each(&verb, spec) : spec->work(&verb);
     progress_end(&verb.progress);
     result_end(&verb.result);
-    archive_view_let_go(verb.archive);
-    archive_close(verb.archive);
-    remote_io_close(verb.remote);
+    for (size_t i = 0; i < verb.archive_count; i++) {
+        archive_view_let_go(verb.archives[i]);
+        archive_close(verb.archives[i]);
+        remote_io_close(verb.remotes[i]);
+    }
     td_free(verb.segments);
     stop_signal_close(verb.signals);
     return report_end(verb.report, &verb.output, rc, &verb.err, verb.status);

@@ -21,6 +21,7 @@
 #include "remote/remote_io.h"
 #include "replay/play/observe.h"
 #include "tape/cursor.h"
+#include "tape/gap_cover.h"
 #include "tape/selection.h"
 #include "verbs/family_files.h"
 
@@ -44,8 +45,10 @@ typedef struct verb_run {
     reporter *report;
     td_clock clock;
     td_log log;
-    remote_io *remote;    /* of an archive in a store; else NULL */
-    archive *archive;     /* NULL with VERB_HAS_NO_ARCHIVE, and before it is opened */
+    archive *archives[GAP_ACCOUNTS_MAX];  /* with VERB_TAKES_ARCHIVES all that are given */
+    remote_io *remotes[GAP_ACCOUNTS_MAX]; /* of archives in a store; else NULL */
+    size_t archive_count;                 /* 0 with VERB_HAS_NO_ARCHIVE, and before they are open */
+    archive *archive;     /* the first, or the present one of VERB_RUNS_EACH; else NULL */
     selection wanted;     /* from the command line; borrows the texts of given */
     stop_signal *signals; /* NULL without VERB_STOPS */
     output_stream output; /* on stdout */
@@ -72,6 +75,10 @@ enum {
     VERB_READS_ONCE = 1 << 7,     /* all reads see the archive as of one time (archive_view_hold) */
     VERB_TAKES_FAMILIES = 1 << 8, /* --families; families that the archive keeps are read, too */
     VERB_MAKES_CATALOG = 1 << 6,  /* has --catalog; if given, the archive is opened for reading */
+    VERB_TAKES_ARCHIVES = 1 << 9, /* several archives may be given; the verb answers for them as
+                                     one (verbs/fleet.h) */
+    VERB_RUNS_EACH = 1 << 10,     /* several archives may be given; the work runs for each of them,
+                                     and the greatest exit status counts */
 };
 
 enum { VERB_OWN_GROUPS = 3 };
@@ -100,6 +107,9 @@ typedef struct verb_spec {
  * of the work, or the exit status for the error that ended it. */
 exit_code verb_run_main(const verb_spec *spec, void *state, const verb_context *context, int argc,
                         char **argv);
+
+/* Continue with another one of the given archives: verb->archive, and the status line's part. */
+void verb_run_choose(verb_run *verb, size_t index);
 
 /* Make the times of a selection absolute, which may read the archive. *out is the selection's
  * window. TD_E_INVALID: a glob or a time is malformed. */

@@ -8,13 +8,12 @@
 #include "archive/archive_writer.h"
 #include "archive/event.h"
 #include "archive/ledger.h"
-#include "archive/open_conns.h"
 #include "format/chunk_builder.h"
 #include "recorder/capture/feed_writer.h"
-#include "recorder/merge/merge_topics.h"
 #include "schema/dialect.h"
 #include "schema/family.h"
 #include "tape/cursor.h"
+#include "tape/gap_cover.h"
 
 /* A configured connection of a source, and its present connection. */
 typedef struct merge_slot {
@@ -42,7 +41,6 @@ typedef struct merge_feed {
     size_t slot_count;
     merge_conn *conns; /* by time */
     size_t conn_count;
-    merge_topics topics[MERGE_SOURCES];
     size_t hole_next[MERGE_SOURCES]; /* in the source's ledger */
 } merge_feed;
 
@@ -267,7 +265,6 @@ static td_result take_event(merge_feed *feed, int source, const frame_ref *frame
     merge_slot *slot = NULL;
     if (frame->event == NULL)
         return TD_OK;
-    merge_topics_event(&feed->topics[source], session, frame->event, feed->job->recv_ns);
     if (is_own(frame->event->kind))
         return TD_OK;
     event copy = *frame->event;
@@ -317,7 +314,6 @@ static td_result take_frame(merge_feed *feed, int source, const frame_ref *frame
         }
         if (rc != TD_OK)
             return rc;
-        merge_topics_frame(&feed->topics[source], conn->session_id, info, feed->job->recv_ns);
         copy.http_name = info->exchange_topic; /* used with FORM_FETCHED */
         copy.line = slot->line;
         copy.shard = slot->shard;
@@ -381,51 +377,6 @@ static merge_feed *find_feed(const merge_job *job, const char *name)
     return NULL;
 }
 
-/* The end of the row of a ledger that contains a time, or that time; UINT64_MAX: it is open. */
-static uint64_t end_of_row_at(const gap_list *ledger, const char *feed, uint64_t at_ns)
-{
-    uint64_t end_ns = at_ns;
-    for (size_t i = 0; i < ledger->count; i++) {
-        const gap_row *row = &ledger->rows[i];
-        const uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
-        if (strcmp(row->feed, feed) == 0 && row->covered_by[0] == '\0' && row->from_ns <= at_ns &&
-            to_ns > end_ns)
-            end_ns = to_ns;
-    }
-    return end_ns;
-}
-
-/* The begin of the next row after a time, at most to_ns. */
-static uint64_t next_row(const gap_list *ledger, const char *feed, uint64_t at_ns, uint64_t to_ns)
-{
-    uint64_t next_ns = to_ns;
-    for (size_t i = 0; i < ledger->count; i++) {
-        const gap_row *row = &ledger->rows[i];
-        if (strcmp(row->feed, feed) == 0 && row->covered_by[0] == '\0' && row->from_ns > at_ns &&
-            row->from_ns < next_ns)
-            next_ns = row->from_ns;
-    }
-    return next_ns;
-}
-
-/* 1 if the other archive was receiving at a time all topics that a row may be missing. */
-static int has_all_at(merge_feed *feed, int source, const gap_row *row, archive_view *other,
-                      uint64_t at_ns)
-{
-    const merge_topics *mine = &feed->topics[source];
-    open_conns open;
-    int has_all = open_conns_read_feed(other, feed->name, at_ns, &open, NULL) == TD_OK &&
-                  open.count > 0 && !open.is_unknown;
-    for (size_t i = 0; has_all && i < open.count; i++)
-        has_all = open.sessions[i].unknown_ns == 0;
-    for (size_t i = 0; has_all && i < mine->count; i++)
-        has_all = !merge_topics_is_wanted(&mine->items[i], row) ||
-                  open_conns_has_topic(&open, merge_topics_name(&mine->items[i]),
-                                       feed->family->dialect->covers);
-    open_conns_fini(&open);
-    return has_all;
-}
-
 /* The number in the new archive of a row's connection; 0: unknown. The merge may have put its begin
  * a little later. */
 static uint32_t conn_of_row(const merge_feed *feed, const gap_row *row, uint32_t line)
@@ -440,36 +391,36 @@ static uint32_t conn_of_row(const merge_feed *feed, const gap_row *row, uint32_t
     return found;
 }
 
-/* Write the parts of a row that the other archive does not have. It has the time between its own
- * rows if it was receiving all topics at both ends. *is_covered: 1 if it has a part. */
-static td_result write_parts(merge_feed *feed, int source, const gap_row *row,
-                             const gap_row *written, archive_view *other, const gap_list *of_other,
+static void get_accounts(const merge_job *job, gap_account accounts[MERGE_SOURCES])
+{
+    for (int i = 0; i < MERGE_SOURCES; i++)
+        accounts[i] = (gap_account){.view = job->views[i], .ledger = &job->ledgers[i]};
+}
+
+/* Write the parts of a row that the other archive does not have, if it has some part. */
+static td_result write_parts(merge_job *job, int source, const gap_row *row, const gap_row *written,
                              int *is_covered, td_err *err)
 {
-    const uint64_t end_ns = gap_row_span(row).to_ns;
-    uint64_t from_ns = row->from_ns; /* begin of the uncovered part */
-    uint64_t at_ns = from_ns;
+    gap_account accounts[MERGE_SOURCES];
+    get_accounts(job, accounts);
+    const gap_parts parts =
+        gap_cover_divide(accounts, MERGE_SOURCES, (size_t)source, row, TIME_SPAN_ALL);
     td_result rc = TD_OK;
-    *is_covered = 0;
-    while (rc == TD_OK && from_ns < end_ns) {
-        at_ns = end_of_row_at(of_other, row->feed, at_ns);
-        at_ns = at_ns < end_ns ? at_ns : end_ns;
-        const uint64_t next_ns = next_row(of_other, row->feed, at_ns, end_ns);
-        const int has_all = at_ns < next_ns && has_all_at(feed, source, row, other, at_ns + 1) &&
-                            has_all_at(feed, source, row, other, next_ns);
-        *is_covered |= has_all;
-        if ((has_all || next_ns == end_ns) && *is_covered && from_ns < (has_all ? at_ns : end_ns)) {
-            gap_row part = *written;
-            /* The row itself has the key of a part that begins with it. A part of 1 ns is moved. */
-            part.from_ns = from_ns + (from_ns == row->from_ns);
-            part.to_ns = has_all ? at_ns : end_ns;
-            part.to_ns += part.to_ns == part.from_ns;
-            feed->job->report->gaps++;
-            rc = archive_writer_put_gaps(feed->job->writer, &part, 1, err);
-        }
-        from_ns = has_all || next_ns == end_ns ? next_ns : from_ns;
-        at_ns = next_ns;
+    for (size_t i = 0; i < parts.count; i++)
+        *is_covered |= parts.items[i].has != 0;
+    for (size_t i = 0; rc == TD_OK && *is_covered && i < parts.count; i++) {
+        gap_row part = *written;
+        if (parts.items[i].has != 0)
+            continue;
+        /* The row itself has the key of a part that begins with it. A part of 1 ns is moved. */
+        part.from_ns = parts.items[i].time.from_ns;
+        part.from_ns += part.from_ns == row->from_ns;
+        part.to_ns = parts.items[i].time.to_ns;
+        part.to_ns += part.to_ns == part.from_ns;
+        job->report->gaps++;
+        rc = archive_writer_put_gaps(job->writer, &part, 1, err);
     }
+    td_free(parts.items);
     return rc;
 }
 
@@ -490,10 +441,8 @@ static td_result write_gaps(merge_job *job, int source, td_err *err)
         if (!gap_reason_is_hole(row->reason))
             written.line += (uint32_t)source * MERGE_LINES;
         written.conn = conn_of_row(feed, row, written.line);
-        if (row->covered_by[0] == '\0' && row->to_ns != GAP_OPEN &&
-            merge_topics_has_row(&feed->topics[source], row))
-            rc = write_parts(feed, source, row, &written, job->views[1 - source],
-                             &ledgers[1 - source], &is_covered, err);
+        if (row->covered_by[0] == '\0' && row->to_ns != GAP_OPEN)
+            rc = write_parts(job, source, row, &written, &is_covered, err);
         if (is_covered)
             written.covered_by = covered_by;
         job->report->gaps_covered += (uint64_t)is_covered;
@@ -501,6 +450,19 @@ static td_result write_gaps(merge_job *job, int source, td_err *err)
         if (rc == TD_OK)
             rc = archive_writer_put_gaps(job->writer, &written, 1, err);
     }
+    return rc;
+}
+
+/* Write the times between the two recordings. */
+static td_result write_between(merge_job *job, td_err *err)
+{
+    gap_account accounts[MERGE_SOURCES];
+    gap_list between = {0};
+    get_accounts(job, accounts);
+    gap_cover_between(accounts, MERGE_SOURCES, &between);
+    job->report->gaps += between.count;
+    td_result rc = archive_writer_put_gaps(job->writer, between.rows, between.count, err);
+    gap_list_fini(&between);
     return rc;
 }
 
@@ -522,15 +484,13 @@ static td_result copy_ledgers(merge_job *job, td_err *err)
         gap_list_join(&job->ledgers[i], cursor_get_damage(job->cursors[i]));
     for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++)
         rc = write_gaps(job, i, err);
-    return rc;
+    return rc == TD_OK ? write_between(job, err) : rc;
 }
 
 /* ---- all ---- */
 
 static void free_feed(merge_feed *feed)
 {
-    for (int i = 0; i < MERGE_SOURCES; i++)
-        merge_topics_fini(&feed->topics[i]);
     feed_writer_close(feed->writer);
     td_free(feed->slots);
     td_free(feed->conns);

@@ -4,9 +4,8 @@
  *
  * Frames and events are written as they were recorded, in the order of their receive times, each by
  * its machine's clock; a frame with the time of the one before it is 1 ns later. The rows of both
- * ledgers are kept. A part of a row is covered if the other archive was receiving all topics that
- * this one was to receive of the feed (recorder/merge/merge_topics.h) when the part begins and when
- * it ends, and has no row of its own in between. The other parts are rows of their own. There are
+ * ledgers are kept. A row is covered if the other archive has a part of it (tape/gap_cover.h); the
+ * other parts are rows of their own, and so is the time between the two recordings. There are
  * no checkpoints. One thread. */
 #ifndef TD_MERGE_MERGE_ARCHIVES_H
 #define TD_MERGE_MERGE_ARCHIVES_H

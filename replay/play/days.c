@@ -18,26 +18,6 @@
 /* Maximum number of spans of a stream; further faults extend its last span. */
 enum { SPANS_MAX = 65536 };
 
-/* How bad time is, least bad first. */
-typedef enum span_kind {
-    SPAN_DEGRADED,
-    SPAN_MISSING,
-    SPAN_PRUNED,
-    SPAN_NOT_SUBSCRIBED,
-} span_kind;
-
-/* Time that is not clean. */
-typedef struct bad_span {
-    time_span time; /* to_ns UINT64_MAX: it has not ended */
-    unsigned reasons;
-    span_kind kind;
-} bad_span;
-
-typedef struct span_list {
-    bad_span *rows;
-    size_t count;
-} span_list;
-
 /* Counts of the frames of one day. */
 typedef struct stream_day {
     uint64_t day_ns;
@@ -55,7 +35,7 @@ typedef struct stream_days {
     uint64_t first_ns, last_ns; /* begin of the expected time; time of the last frame */
     uint64_t end_ns;            /* end of the expected time; set before its days are made */
     uint64_t last_trusted_ns;   /* time of the last frame that was trusted and not late */
-    span_list bad;
+    bad_time_list bad;
     uint8_t is_bad;       /* 1: the last span of `bad` has not ended */
     const topic_row *row; /* of the last frame; NULL: unknown */
     topic_proof proof;
@@ -97,6 +77,7 @@ void day_list_fini(day_list *list)
         td_free(list->rows[i].feed);
         td_free(list->rows[i].topic);
         td_free(list->rows[i].symbol);
+        td_free(list->rows[i].bad.rows);
     }
     td_free(list->rows);
     silent_list_fini(&list->silent);
@@ -188,7 +169,7 @@ static void count_frame(stream_days *s, const applied_frame *seen)
         counts->frames_per_s_max = s->in_second;
 }
 
-static void add_span(span_list *list, bad_span span)
+void bad_time_list_add(bad_time_list *list, bad_time span)
 {
     list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
     list->rows[list->count++] = span;
@@ -209,8 +190,8 @@ static void update_bad_time(stream_days *s, const applied_frame *seen)
     reasons |= frame->is_late ? 1U << DOUBT_LATE : 0;
     if (reasons != 0) {
         if (!s->is_bad && s->bad.count < SPANS_MAX)
-            add_span(&s->bad,
-                     (bad_span){.time.from_ns = frame->is_late ? s->last_trusted_ns : from_ns});
+            bad_time_list_add(
+                &s->bad, (bad_time){.time.from_ns = frame->is_late ? s->last_trusted_ns : from_ns});
         s->is_bad = 1;
         s->bad.rows[s->bad.count - 1].time.to_ns = UINT64_MAX;
         s->bad.rows[s->bad.count - 1].reasons |= reasons;
@@ -269,43 +250,45 @@ static void add_gap(stream_days *s, const gap_row *gap, uint64_t end_ns)
     const channel_info of = channel_of(s);
     if (!gap_row_affects_channel(gap, &of))
         return;
-    const span_kind kind = gap->reason == GAP_NOT_SUBSCRIBED  ? SPAN_NOT_SUBSCRIBED
-                           : gap->reason == GAP_PRUNED        ? SPAN_PRUNED
-                           : gap_reason_is_doubt(gap->reason) ? SPAN_DEGRADED
-                                                              : SPAN_MISSING;
+    const bad_time_kind kind = gap->reason == GAP_NOT_SUBSCRIBED  ? BAD_NOT_SUBSCRIBED
+                               : gap->reason == GAP_PRUNED        ? BAD_PRUNED
+                               : gap_reason_is_doubt(gap->reason) ? BAD_DEGRADED
+                                                                  : BAD_MISSING;
     /* A gap begins at the last recorded frame. If that is the topic's last frame, and recording
      * continued without the topic, then the topic lacks nothing; but stored frames that cannot be
      * read may be its last ones. */
-    if (kind != SPAN_DEGRADED && gap->reason != GAP_CORRUPT && gap->to_ns != GAP_OPEN &&
+    if (kind != BAD_DEGRADED && gap->reason != GAP_CORRUPT && gap->to_ns != GAP_OPEN &&
         gap->from_ns + 1 == end_ns)
         return;
     const uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
-    add_span(&s->bad, (bad_span){{gap->from_ns, to_ns}, 1U << gap->reason, kind});
+    bad_time_list_add(&s->bad, (bad_time){{gap->from_ns, to_ns}, 1U << gap->reason, kind});
 }
 
 static int compare_spans(const void *a, const void *b)
 {
-    const bad_span *left = a;
-    const bad_span *right = b;
+    const bad_time *left = a;
+    const bad_time *right = b;
     return (left->time.from_ns > right->time.from_ns) - (left->time.from_ns < right->time.from_ns);
+}
+
+static int is_before(const bad_time *span, uint64_t from_ns)
+{
+    return span->kind == BAD_DEGRADED ? span->time.to_ns < from_ns : span->time.to_ns <= from_ns;
 }
 
 /* Return how much of a time range the spans of this kind and worse kinds cover, counting overlaps
  * once. Adds the reasons of the counted spans to *reasons. */
-static uint64_t covered_ns(const span_list *list, uint64_t from_ns, uint64_t to_ns, span_kind least,
-                           unsigned *reasons)
+static uint64_t covered_ns(const bad_time_list *list, uint64_t from_ns, uint64_t to_ns,
+                           bad_time_kind least, unsigned *reasons)
 {
     uint64_t sum_ns = 0;
     uint64_t reach_ns = from_ns;
     for (size_t i = 0; i < list->count && list->rows[i].time.from_ns < to_ns; i++) {
-        const bad_span *span = &list->rows[i];
-        const time_span bad = time_span_clip(span->time, (time_span){0, to_ns});
-        const int is_before =
-            span->kind == SPAN_DEGRADED ? bad.to_ns < from_ns : bad.to_ns <= from_ns;
-        if (is_before || span->kind < least)
+        const bad_time *span = &list->rows[i];
+        if (is_before(span, from_ns) || span->kind < least)
             continue;
         *reasons |= span->reasons;
-        sum_ns += time_span_beyond_ns(bad, &reach_ns);
+        sum_ns += time_span_beyond_ns(time_span_clip(span->time, (time_span){0, to_ns}), &reach_ns);
     }
     return sum_ns;
 }
@@ -325,7 +308,7 @@ static int has_candles_without_volume(const days_run *run, const stream_days *s,
         while (day < other->days + other->day_count && day->day_ns + TD_NS_PER_DAY <= from_ns)
             day++;
         if (day == other->days + other->day_count || !quiet_time_has(&day->quiet, from_ns, to_ns) ||
-            covered_ns(&other->bad, from_ns, to_ns, SPAN_DEGRADED, &reasons) > 0)
+            covered_ns(&other->bad, from_ns, to_ns, BAD_DEGRADED, &reasons) > 0)
             continue;
         *proof = topic_proof_of_trades(other->row);
         return 1;
@@ -333,26 +316,38 @@ static int has_candles_without_volume(const days_run *run, const stream_days *s,
     return 0;
 }
 
+void day_topic_set_times(day_topic *row)
+{
+    const uint64_t from_ns = row->time.from_ns;
+    const uint64_t to_ns = row->time.to_ns;
+    row->not_subscribed_ns =
+        covered_ns(&row->bad, from_ns, to_ns, BAD_NOT_SUBSCRIBED, &row->reasons);
+    uint64_t unexpected_ns = covered_ns(&row->bad, from_ns, to_ns, BAD_PRUNED, &row->reasons);
+    uint64_t lacking_ns = covered_ns(&row->bad, from_ns, to_ns, BAD_MISSING, &row->reasons);
+    uint64_t bad_ns = covered_ns(&row->bad, from_ns, to_ns, BAD_DEGRADED, &row->reasons);
+    row->pruned_ns = unexpected_ns - row->not_subscribed_ns;
+    row->expected_ns = to_ns - from_ns - unexpected_ns;
+    row->missing_ns = lacking_ns - unexpected_ns;
+    row->degraded_ns = bad_ns - lacking_ns;
+    row->clean_ns = to_ns - from_ns - bad_ns;
+}
+
 /* A day on which the topic was not asked for gets no row. */
 static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint64_t to_ns)
 {
     unsigned reasons = 0;
-    if (covered_ns(&s->bad, from_ns, to_ns, SPAN_NOT_SUBSCRIBED, &reasons) == to_ns - from_ns)
+    if (covered_ns(&s->bad, from_ns, to_ns, BAD_NOT_SUBSCRIBED, &reasons) == to_ns - from_ns)
         return;
     day_topic row = {.feed = td_strdup(s->feed),
                      .topic = td_strdup(s->topic),
                      .symbol = td_strdup(s->symbol),
                      .day_ns = from_ns - from_ns % TD_NS_PER_DAY,
+                     .time = {from_ns, to_ns},
                      .proof = s->proof};
-    row.not_subscribed_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_NOT_SUBSCRIBED, &row.reasons);
-    uint64_t unexpected_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_PRUNED, &row.reasons);
-    uint64_t lacking_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_MISSING, &row.reasons);
-    uint64_t bad_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_DEGRADED, &row.reasons);
-    row.pruned_ns = unexpected_ns - row.not_subscribed_ns;
-    row.expected_ns = to_ns - from_ns - unexpected_ns;
-    row.missing_ns = lacking_ns - unexpected_ns;
-    row.degraded_ns = bad_ns - lacking_ns;
-    row.clean_ns = to_ns - from_ns - bad_ns;
+    for (size_t i = 0; i < s->bad.count && s->bad.rows[i].time.from_ns < to_ns; i++)
+        if (!is_before(&s->bad.rows[i], from_ns))
+            bad_time_list_add(&row.bad, s->bad.rows[i]);
+    day_topic_set_times(&row);
     uint64_t sent = 0;
     for (size_t i = 0; i < s->day_count; i++) {
         if (s->days[i].day_ns != row.day_ns)
@@ -380,8 +375,8 @@ static void add_days(days_run *run, const stream_days *s)
     /* if a missing span of the selection ends at the first frame, expected time begins with the
      * span */
     for (size_t i = 0; run->window.from_ns > 0 && i < s->bad.count; i++) {
-        const bad_span *span = &s->bad.rows[i];
-        if (span->kind != SPAN_DEGRADED && span->time.from_ns < from_ns &&
+        const bad_time *span = &s->bad.rows[i];
+        if (span->kind != BAD_DEGRADED && span->time.from_ns < from_ns &&
             span->time.to_ns >= from_ns && span->time.to_ns != UINT64_MAX)
             from_ns = span->time.from_ns;
     }
@@ -483,6 +478,12 @@ static int compare_rows(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->topic, right->topic);
 }
 
+void day_list_sort(day_list *list)
+{
+    if (list->count > 0)
+        qsort(list->rows, list->count, sizeof *list->rows, compare_rows);
+}
+
 /* ---- topics that sent no frame ---- */
 
 /* A topic that speaks at once sends a snapshot immediately, so what follows a grant without an
@@ -491,9 +492,9 @@ static void add_unanswered(stream_days *s, const silent_topic *row)
 {
     if (row->unanswered_ns == 0)
         return;
-    add_span(&s->bad, (bad_span){.time = {row->unanswered_ns, UINT64_MAX},
-                                 .reasons = 1U << DOUBT_SILENT,
-                                 .kind = SPAN_MISSING});
+    bad_time_list_add(&s->bad, (bad_time){.time = {row->unanswered_ns, UINT64_MAX},
+                                          .reasons = 1U << DOUBT_SILENT,
+                                          .kind = BAD_MISSING});
     if (row->time.to_ns > s->last_ns)
         s->last_ns = row->time.to_ns;
 }
@@ -632,16 +633,7 @@ static td_result add_feeds(days_run *run, td_err *err)
     for (size_t i = 0; i < run->out->silent.count; i++)
         run->out->silent.rows[i].is_proven =
             (uint8_t)is_proven(run->out, &run->out->silent.rows[i]);
-    if (run->out->count > 0)
-        qsort(run->out->rows, run->out->count, sizeof *run->out->rows, compare_rows);
-    return rc;
-}
-
-static td_result find_absent(const days_run *run, td_err *err)
-{
-    absent_days absent;
-    td_result rc = absence_find_days(run->archive, run->wanted, run->window, &absent, err);
-    run->out->absent_days = absent_days_count(&absent);
+    day_list_sort(run->out);
     return rc;
 }
 
@@ -665,7 +657,7 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
     if (rc == TD_OK)
         rc = find_all_silent(&run, wanted, err);
     if (rc == TD_OK)
-        rc = find_absent(&run, err);
+        rc = absence_find_days(how->archive, wanted, run.window, &out->absent, err);
     /* Of chunks that cannot be read only the catalog has the grants: the answer would depend on it.
      */
     if (rc == TD_OK && damage.count == 0)

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "book/proof.h"
+#include "replay/play/absence.h"
 #include "replay/play/observe.h"
 #include "tape/silent_topics.h"
 
@@ -42,10 +43,32 @@ typedef struct day_counts {
         max_ns; /* quantiles of the timed frames' delay, from exchange to receipt */
 } day_counts;
 
+/* How bad time is, least bad first. */
+typedef enum bad_time_kind {
+    BAD_DEGRADED,
+    BAD_MISSING,
+    BAD_PRUNED,
+    BAD_NOT_SUBSCRIBED,
+} bad_time_kind;
+
+/* Time that is not clean. */
+typedef struct bad_time {
+    time_span time; /* to_ns UINT64_MAX: it has not ended */
+    unsigned reasons;
+    bad_time_kind kind;
+} bad_time;
+
+typedef struct bad_time_list {
+    bad_time *rows; /* sorted by begin */
+    size_t count;
+} bad_time_list;
+
 /* One topic of a symbol on one day. expected = clean + degraded + missing + unproven. */
 typedef struct day_topic {
     char *feed, *topic, *symbol;
-    uint64_t day_ns; /* start of the day */
+    uint64_t day_ns;   /* start of the day */
+    time_span time;    /* the part of the day that the figures are of */
+    bad_time_list bad; /* in that part */
     uint64_t expected_ns, clean_ns, degraded_ns, missing_ns, unproven_ns;
     uint64_t pruned_ns, not_subscribed_ns; /* of the time that would have been expected */
     topic_proof proof;
@@ -65,9 +88,9 @@ static inline int day_topic_is_silent(const day_topic *row)
 typedef struct day_list {
     day_topic *rows; /* sorted by feed, day, symbol, topic */
     size_t count;
-    silent_list silent;   /* tape/silent_topics.h, in the window */
-    uint64_t absent_days; /* number of days that are asked for, and of which nothing was recorded
-                             (absence_find_days): they have no rows */
+    silent_list silent; /* tape/silent_topics.h, in the window */
+    absent_days absent; /* days that are asked for, and of which nothing was recorded: they have no
+                           rows */
 } day_list;
 
 /* Find the days of a selection. The caller frees *out with day_list_fini, also after a failure.
@@ -75,6 +98,12 @@ typedef struct day_list {
 TD_MUST_USE td_result days_find(const observe_options *how, const selection *wanted, day_list *out,
                                 cursor_stats *stats, td_err *err);
 void day_list_fini(day_list *list);
+
+/* The parts of finding days that joining them repeats (replay/play/joined_days.h): append to a list
+ * of bad times; set a row's times and reasons from its time and its bad times; sort the rows. */
+void bad_time_list_add(bad_time_list *list, bad_time span);
+void day_topic_set_times(day_topic *row);
+void day_list_sort(day_list *list);
 
 /* Sum up the rows from index `from` on that have the same feed, day and symbol; returns the index
  * after them. *sum: their feed, day and symbol, total expected and clean time, the longest

@@ -72,6 +72,9 @@ replay_verdict report_verdict(const replay_report *report);
 void report_describe_gap(result_writer *r, const char *name, const gap_row *row,
                          const char *pattern);
 
+/* Describe its members in an object that the caller has begun. */
+void report_describe_gap_members(result_writer *r, const gap_row *row);
+
 /* Describe topics that were asked for and sent nothing in the window, as the list "silent", whose
  * text is SILENT_PATTERN; its objects have feed, topic, symbol, state, speaks, from_ns, to_ns,
  * proven and overdue. */

@@ -321,10 +321,8 @@ static void note_more(result_writer *r, const char *name, size_t count)
     result_note(r, name, "%s", count > ROWS_SHOWN ? format_count(count - ROWS_SHOWN).text : "");
 }
 
-void report_describe_gap(result_writer *r, const char *name, const gap_row *row,
-                         const char *pattern)
+void report_describe_gap_members(result_writer *r, const gap_row *row)
 {
-    result_object_begin(r, name);
     if (result_json(r) != NULL) {
         gap_json_members(result_json(r), row);
     } else {
@@ -355,6 +353,13 @@ void report_describe_gap(result_writer *r, const char *name, const gap_row *row,
         else
             result_text(r, "detail", row->detail[0] != '\0' ? row->detail : row->cause);
     }
+}
+
+void report_describe_gap(result_writer *r, const char *name, const gap_row *row,
+                         const char *pattern)
+{
+    result_object_begin(r, name);
+    report_describe_gap_members(r, row);
     result_object_end(r, pattern);
 }
 

@@ -577,6 +577,8 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   const units = ["--format", "tardis-csv", "--out", path.join(dir, "units")];
   page.check("plan", await json(t, ["plan", archive, "--json", "--", ...units]));
   const made = await market(t, dir);
+  for (const verb of ["gaps", "days"])
+    page.check(verb, await json(t, [verb, archive, made, "--json"], { status: 1 }));
   for (const [format, from, name] of [
     ["tardis-csv", archive, "csv"],
     ["jsonl", archive, "lines"],

@@ -285,7 +285,8 @@ export async function archiveVerbs(t) {
   for (const command of (await commands(t)).keys()) {
     const [verb, ...below] = command.split(" ");
     const help = others.includes(verb) ? "" : await helpOf(verb, ...below);
-    if (/^usage: .* \[ARCHIVE\]$/m.test(help)) found.push([[verb, ...below], needs[command] ?? []]);
+    if (/^usage: .* \[ARCHIVE\](\.\.\.)?$/m.test(help))
+      found.push([[verb, ...below], needs[command] ?? []]);
   }
   return found;
 }
