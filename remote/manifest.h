@@ -9,8 +9,8 @@
  *
  * A file is its parts, one after the other: a segment has one part; each push adds a part with the
  * journal's new entries. The catalog has parts of a fixed size, so that the ones that did not
- * change are not sent again. Files are in byte order of path. A manifest with "pruning":true is made
- * before objects are removed (remote/store_prune.h): no push may follow it. */
+ * change are not sent again. Files are in byte order of path. A manifest with "pruning":true is
+ * made before objects are removed (remote/store_prune.h): no push may follow it. */
 #ifndef TD_REMOTE_MANIFEST_H
 #define TD_REMOTE_MANIFEST_H
 

@@ -124,7 +124,7 @@ static int is_in_the_way(const gap_row *row, const gap_row *other)
 static time_span next_free(const gap_row *row, const gap_list *other, time_span within)
 {
     time_span free = within;
-    for (size_t i = 0; i < other->count; i++) { /* by feed and begin */
+    for (size_t i = 0; other != NULL && i < other->count; i++) { /* by feed and begin */
         const time_span taken = gap_row_span(&other->rows[i]);
         if (!is_in_the_way(row, &other->rows[i]) || taken.to_ns <= free.from_ns)
             continue;

@@ -309,7 +309,8 @@ static td_result run_verify(verb_run *verb)
     td_result rc = TD_OK;
     if (line->is_since_last && (line->from.is_given || line->to.is_given))
         rc = td_err_set(&verb->err, TD_E_INVALID, "--since-last goes without --from and --to");
-    remote_io_prove(verb->remote);
+    for (size_t i = 0; i < verb->archive_count; i++)
+        remote_io_prove(verb->remotes[i]);
     if (rc == TD_OK && line->is_since_last)
         rc = read_verified(verb->archive, &options.since_bytes, &verb->err);
     if (rc == TD_OK)

@@ -268,7 +268,8 @@ const childOf = (recorder) =>
 
 const isGone = (pid) =>
   eventually("push ended", () => {
-    const state = fs.existsSync(`/proc/${pid}/stat`) && fs.readFileSync(`/proc/${pid}/stat`, "utf8");
+    const state =
+      fs.existsSync(`/proc/${pid}/stat`) && fs.readFileSync(`/proc/${pid}/stat`, "utf8");
     return !state || state.includes(") Z");
   });
 
@@ -300,7 +301,11 @@ test("record --push keeps a copy, whatever happens to the child", { skip }, asyn
   process.kill(Number(first), "SIGKILL");
   await recorder.prints(/push to s3:\/\/record\/x was ended by signal 9; it starts again in/);
   // The one that starts then sends the segment that was finished meanwhile.
-  await eventually("a segment is pushed", async () => (await stored("record")).length > 0, recorder);
+  await eventually(
+    "a segment is pushed",
+    async () => (await stored("record")).length > 0,
+    recorder
+  );
   const second = await childOf(recorder);
   assert.notEqual(second, first);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -318,7 +323,15 @@ test("record --push keeps a copy, whatever happens to the child", { skip }, asyn
 
 test("record --push is refused before anything is recorded", async (t) => {
   const archive = path.join(temporary(t), "tape");
-  const words = ["record", "-a", archive, "--family", "v5-linear", "--topic", "publicTrade.BTCUSDT"];
+  const words = [
+    "record",
+    "-a",
+    archive,
+    "--family",
+    "v5-linear",
+    "--topic",
+    "publicTrade.BTCUSDT",
+  ];
   const none = {
     ...{ AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "", AWS_SHARED_CREDENTIALS_FILE: "/absent" },
     ...{ AWS_PROFILE: "", AWS_EC2_METADATA_DISABLED: "true" },
