@@ -71,7 +71,6 @@ const ELSEWHERE = [
   "push segments_unproven",
   "push segments_noted",
   "push requests",
-  "info pruned[].store",
   ...["feed", "topic", "symbol", "state", "speaks", "from_ns", "to_ns", "proven", "overdue"].map(
     (member) => `days silent[].${member}`
   ), // operate/silent_topics.test.mjs

@@ -175,7 +175,7 @@ describe("missing segments", { concurrency: 2 }, () => {
       const [from, to] = [frames(DAYS[0])[0].ms, frames(DAYS[1]).at(-1).ms];
       assert.deepEqual(
         pruned,
-        [{ feed: FEED, segments: 2, bytes, first_ns: from * 1e6, last_ns: to * 1e6 }],
+        [{ feed: FEED, store: null, segments: 2, bytes, first_ns: from * 1e6, last_ns: to * 1e6 }],
         round
       );
       const dump = catalogRows(archive);

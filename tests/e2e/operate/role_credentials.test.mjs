@@ -5,7 +5,7 @@ import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { cephStore, withoutCeph } from "../support/ceph.mjs";
+import { cephStore, TEMPORARY_KEYS, withoutCeph } from "../support/ceph.mjs";
 import { importFrames, json, tapedeck, temporary } from "../support/harness.mjs";
 
 const skip = withoutCeph;
@@ -15,7 +15,7 @@ let store;
 
 before(async () => {
   if (skip) return;
-  store = await cephStore({ after: (stop) => stops.push(stop) }, dir);
+  store = await cephStore({ after: (stop) => stops.push(stop) }, dir, TEMPORARY_KEYS);
   await store.makeBucket("role");
 });
 after(() => {

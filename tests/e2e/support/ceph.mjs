@@ -45,7 +45,7 @@ async function freePorts() {
   }
 }
 
-function configuration(dir, port) {
+function configuration(dir, port, more) {
   const settings = {
     fsid: randomUUID(),
     mon_host: `v1:127.0.0.1:${port - 10}`,
@@ -71,22 +71,24 @@ function configuration(dir, port) {
     bluestore_cache_autotune: false,
     bluestore_cache_size: 64 * 2 ** 20,
     osd_memory_target: 896 * 2 ** 20,
-    // Temporary credentials.
-    rgw_s3_auth_use_sts: true,
-    rgw_sts_key: "0123456789abcdef",
     rgw_frontends: `beast endpoint=127.0.0.1:${port}`,
+    ...more,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
   return { fsid: settings.fsid, text: `[global]\n${lines.join("")}` };
 }
 
+/** Settings of a store that gives temporary credentials. It tells less about wrong ones. */
+export const TEMPORARY_KEYS = { rgw_s3_auth_use_sts: true, rgw_sts_key: "0123456789abcdef" };
+
 /** Starts a store in dir, in half a minute. It is stopped when the test ends. url: its address; environment: variables for
  * tapedeck; makeBucket(name); killGateway(), startGateway(); request(method, path, {query, body, headers}): a signed request, with
- * fetch's response; temporaryKeys(): credentials as a role's, {AccessKeyId, SecretAccessKey, Token}. */
-export async function cephStore(t, dir) {
+ * fetch's response; temporaryKeys(), with the settings TEMPORARY_KEYS: credentials as a role's, {AccessKeyId, SecretAccessKey,
+ * Token}. */
+export async function cephStore(t, dir, settings = {}) {
   const port = await freePorts();
   for (const name of ["mon", "osd", "run"]) fs.mkdirSync(path.join(dir, name));
-  const { fsid, text } = configuration(dir, port);
+  const { fsid, text } = configuration(dir, port, settings);
   const file = path.join(dir, "ceph.conf");
   fs.writeFileSync(file, text);
   const env = { ...process.env, CEPH_CONF: file };
