@@ -293,8 +293,7 @@ static td_result open_session(supervisor *self, td_err *err)
 
 td_result supervisor_open(const supervisor_options *options, supervisor **out, td_err *err)
 {
-    TD_ASSERT(options->config->feed_count > 0);
-    TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
+    TD_ASSERT(options->config->feed_count > 0 && options->config->feed_count <= LIMIT_FEEDS);
     TD_ASSERT(options->archive != NULL);
     supervisor *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
