@@ -26,14 +26,24 @@ static int is_same(const archive_history *past, uint64_t file_bytes, const catal
                                    entry->file_bytes, entry->chain_hex);
 }
 
-/* A push lists the segments before it copies the catalog: in a store it may list later ones, which
- * no reader asks for. */
+/* 1 if the segment's rows stay in the catalog without its file: a store has it, and the next push
+ * copies the catalog there. */
+static int is_moved(const archive_history *past, const char *path)
+{
+    const past_segment *segment = archive_history_segment(past, path);
+    return segment != NULL && segment->stage == PAST_PRUNED && segment->store != NULL;
+}
+
+/* In a store nothing is out of date: it has the catalog as the push found it, and its readers read
+ * segments that it lacks. */
 static void compare(archive_view *view, const catalog_entries *entries,
                     char what[CATALOG_WHAT_BYTES])
 {
-    const int may_have_later = archive_is_url(archive_path(view->archive));
-    for (size_t i = 0; i < entries->count && what[0] == '\0' && !may_have_later; i++)
-        if (!is_listed(&view->listing, entries->rows[i].path))
+    if (archive_is_url(archive_path(view->archive)))
+        return;
+    for (size_t i = 0; i < entries->count && what[0] == '\0'; i++)
+        if (!is_listed(&view->listing, entries->rows[i].path) &&
+            !is_moved(&view->past, entries->rows[i].path))
             (void)snprintf(what, CATALOG_WHAT_BYTES,
                            "lists %.400s, which is not a readable segment", entries->rows[i].path);
     for (size_t i = 0; i < view->listing.segment_count && what[0] == '\0'; i++) {
@@ -133,7 +143,8 @@ static td_result forget_gone(rebuild *r, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < r->entries.count && rc == TD_OK; i++) {
-        if (is_listed(&r->listing, r->entries.rows[i].path))
+        if (is_listed(&r->listing, r->entries.rows[i].path) ||
+            is_moved(&r->past, r->entries.rows[i].path))
             continue;
         rc = catalog_drop(r->catalog, r->entries.rows[i].path, err);
         r->report->segments_gone++;

@@ -36,14 +36,15 @@ static void add_topic(cover_search *s, const char *name)
     s->topic_count++;
 }
 
-/* Add the topics of a grant, unless it ended before the row, while its connection was open, or
- * began after it. */
+/* Add the topics of a grant. If the row names no topic, not of one that ended before the row, while
+ * its connection was open, or began after it. */
 static void add_granted(cover_search *s, const segment_rows *rows, const grant_row *grant)
 {
     const int is_over =
         grant_row_is_ended(grant, &rows->conns[grant->conn]) && grant->to_ns < s->row->from_ns;
+    const int is_elsewhere = is_over || grant->from_ns > gap_row_span(s->row).to_ns;
     granted_topics named;
-    if (grant->source[0] == '\0' || is_over || grant->from_ns > gap_row_span(s->row).to_ns)
+    if (grant->source[0] == '\0' || (s->row->topic[0] == '\0' && is_elsewhere))
         return;
     granted_topics_begin(&named, rows, grant);
     for (const channel_info *info; (info = granted_topics_next(&named)) != NULL;)
@@ -54,13 +55,12 @@ static void add_granted(cover_search *s, const segment_rows *rows, const grant_r
         add_topic(s, grant->topic);
 }
 
-/* Add the topics that the segments written at a time were granted. */
-static void add_topics_at(cover_search *s, uint64_t at_ns)
+/* Add the topics that the segments of an archive which were written at a time were granted. */
+static void add_topics_at(cover_search *s, archive_view *view, uint64_t at_ns)
 {
     open_conns open;
     s->is_unknown |=
-        open_conns_read_feed(s->mine->view, s->row->feed, at_ns, &open, NULL) != TD_OK ||
-        open.is_unknown;
+        open_conns_read_feed(view, s->row->feed, at_ns, &open, NULL) != TD_OK || open.is_unknown;
     for (size_t i = 0; i < open.count; i++) {
         const segment_rows *rows = &open.sessions[i];
         s->is_unknown |= rows->unknown_ns != 0;
@@ -203,9 +203,12 @@ gap_parts gap_cover_divide(const gap_account *accounts, size_t count, size_t of,
     }
     if (row->to_ns == GAP_OPEN && last_ns > s.time.from_ns)
         s.time = time_span_clip(s.time, (time_span){0, last_ns});
-    add_topics_at(&s, row->from_ns + 1);
+    add_topics_at(&s, s.mine->view, row->from_ns + 1);
     if (row->to_ns != GAP_OPEN)
-        add_topics_at(&s, row->to_ns + 1);
+        add_topics_at(&s, s.mine->view, row->to_ns + 1);
+    /* A topic that was not asked for: the others know how the exchange writes it. */
+    for (size_t i = 0; i < count && row->topic[0] != '\0' && s.topic_count == 0; i++)
+        add_topics_at(&s, accounts[i].view, row->from_ns + 1);
     for (size_t i = 0; i < count && s.topic_count > 0 && !s.is_unknown; i++)
         if (i != of)
             find_had(&s, &accounts[i], ranges[i], 1U << i);

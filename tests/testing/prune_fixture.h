@@ -36,7 +36,8 @@ prune_options older_than_frame(uint64_t i);
 /* Run verify; the result is valid until the next call. */
 const prune_found *prune_verify(archive_env *env);
 
-/* Check that verify finds nothing, and that the catalog equals a rebuilt one. */
+/* Check that verify finds nothing, and that the catalog equals a rebuilt one, but for rows of
+ * segments that were moved to a store. */
 void prune_check_sound(archive_env *env);
 
 #endif
