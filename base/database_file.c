@@ -165,7 +165,8 @@ static int vfs_time(sqlite3_vfs *vfs, double *out)
     return SQLITE_OK;
 }
 
-static int vfs_last_error(sqlite3_vfs *vfs, int size, char *out)
+static int vfs_last_error(sqlite3_vfs *vfs, int size,
+                          char *out) // NOLINT(readability-non-const-parameter): SQLite's type
 {
     (void)vfs, (void)size, (void)out;
     return 0;

@@ -66,6 +66,8 @@ const ELSEWHERE = [
     ...["bytes_kept", "objects_kept", "manifests_kept", "counted_from_ns"],
   ].map((member) => `prune s3:// ${member}`), // operate/prune_store.test.mjs
   "push segments_open",
+  "push catalog_bytes",
+  "push segments_not_cataloged",
   "push segments_moved", // operate/push_again.test.mjs
   "push bytes_moved",
   "push segments_unproven",
