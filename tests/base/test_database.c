@@ -218,7 +218,7 @@ static void a_copy_is_one_state_and_keeps_no_writer_waiting(void **state)
         char name[16];
         add_rows(f, writer, ROWS + i * 10, 10);
         must(f, database_copy(db, COPY_BYTES_MAX, &copy, &size, &f->err));
-        add_rows(f, writer, 2 * ROWS + i, 1);
+        add_rows(f, writer, UINT64_C(2) * ROWS + i, 1);
         (void)snprintf(name, sizeof name, "%d", (int)i);
         file_make(io_fault_io(disk), name, copy, size);
         must(f, database_open_in(&KIND, io_fault_io(disk), name, &read, &f->err));

@@ -185,7 +185,7 @@ static void what_is_new_is_added(void **state)
     pull_env *env = *state;
     push(env);
     (void)pull(env);
-    record(env, 2 * SEGMENT_FRAMES, 1);
+    record(env, UINT64_C(2) * SEGMENT_FRAMES, 1);
     push(env);
     const pull_report report = pull(env);
     assert_int_equal(report.manifest, 2);
@@ -405,7 +405,7 @@ static void an_update_that_was_killed_is_continued(void **state)
     push(env);
     (void)pull(env);
     pack(&env->from);
-    record(env, 2 * SEGMENT_FRAMES, 1);
+    record(env, UINT64_C(2) * SEGMENT_FRAMES, 1);
     push(env);
     cut_power(env);
 }

@@ -73,7 +73,8 @@ void s3_store_close(s3_store *store)
     td_free(store);
 }
 
-td_result s3_store_make(s3_store *store, const char *key, const s3_content *content, int *was_there,
+td_result s3_store_make(s3_store *store, const char *key, const s3_content *content,
+                        int *was_there, // NOLINT(readability-non-const-parameter): s3_store.h
                         td_err *err)
 {
     (void)store, (void)key, (void)content, (void)was_there;
@@ -175,10 +176,10 @@ static void a_file_of_parts_is_read_across_them(void **state)
     } ROWS[] = {{0, 10, 10},
                 {OBJECT_BYTES - 1, 2, 2},
                 {OBJECT_BYTES - 20000, 40000, 40000},
-                {0, 3 * OBJECT_BYTES, 3 * OBJECT_BYTES},
+                {0, (size_t)3 * OBJECT_BYTES, (size_t)3 * OBJECT_BYTES},
                 {OBJECT_BYTES - 5, OBJECT_BYTES + 10, OBJECT_BYTES + 10},
-                {3 * OBJECT_BYTES - 5, 100, 5},
-                {3 * OBJECT_BYTES, 100, 0},
+                {UINT64_C(3) * OBJECT_BYTES - 5, 100, 5},
+                {UINT64_C(3) * OBJECT_BYTES, 100, 0},
                 {UINT64_MAX - 1, 100, 0}};
     static uint8_t bytes[3 * OBJECT_BYTES];
     td_file *file = open_file(*state, URL "/journal.mcap.open");

@@ -72,7 +72,7 @@ static void serve(scripted_store *store, int peer)
     pthread_mutex_lock(&store->lock);
     memcpy(store->head, head, size + 1);
     if (strlen(store->all) + size < ALL_BYTES)
-        strcat(store->all, head);
+        memcpy(store->all + strlen(store->all), head, size + 1);
     const reply *replies = store->replies;
     unsigned last = 0;
     while (last < store->request_count && last + 1 < REPLIES_MAX && replies[last + 1].body != NULL)
