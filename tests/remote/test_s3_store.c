@@ -54,7 +54,7 @@ typedef struct scripted_store {
 
 static void serve(scripted_store *store, int peer)
 {
-    char head[HEAD_BYTES];
+    char head[HEAD_BYTES] = "";
     size_t size = 0;
     size_t whole = SIZE_MAX;
     while (size < whole) {
