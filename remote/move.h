@@ -1,6 +1,7 @@
 /* Frees the disk of what a store has: removes old finished segments from an archive's folder once
  * the store's newest manifest lists them and their objects are still there. The rules of retention
- * are those of archive/prune.h, which journals each segment as moved before its file is removed. */
+ * are the ones of archive/prune.h, which journals each segment as moved before its file is removed.
+ */
 #ifndef TD_REMOTE_MOVE_H
 #define TD_REMOTE_MOVE_H
 

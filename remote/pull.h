@@ -38,9 +38,10 @@ typedef struct pull_report {
 } pull_report;
 
 /* Pull the archive in a store to the folder at path, which is made if it is missing. The options
- * are those of archive_open. TD_E_NOTFOUND: the store has no manifest; TD_E_INVALID: the folder has
- * another archive, or a later state of this one; TD_E_BUSY: it is in use; TD_E_CORRUPT: an object,
- * or a manifest, is damaged; errors of archive_open, remote/manifest.h and remote/s3_store.h. */
+ * are the ones of archive_open. TD_E_NOTFOUND: the store has no manifest; TD_E_INVALID: the folder
+ * has another archive, or a later state of this one; TD_E_BUSY: it is in use; TD_E_CORRUPT: an
+ * object, or a manifest, is damaged; errors of archive_open, remote/manifest.h and
+ * remote/s3_store.h. */
 TD_MUST_USE td_result remote_pull(s3_store *from, const archive_options *into, const char *path,
                                   const pull_options *options, pull_report *report, td_err *err);
 

@@ -194,7 +194,8 @@ static td_result read_file(s3_config *out, td_err *err)
     else
         rc = td_err_add(err, rc, "credentials of the store");
     if (rc == TD_OK && (out->keys.key_id == NULL || out->keys.secret == NULL)) {
-        /* A role's credentials never replace those of a profile that was named, or of half a one.
+        /* A role's credentials never replace the ones of a profile that was named, or of half a
+         * one.
          */
         const int is_free = !is_named && out->keys.key_id == NULL && out->keys.secret == NULL;
         rc = td_err_set(err, is_free ? TD_E_NOTFOUND : TD_E_INVALID,

@@ -64,7 +64,7 @@ typedef struct s3_call {
 
 /* ---- opening ---- */
 
-/* Get credentials of a role, because the environment has none, for the reason in `missing`. */
+/* Get credentials of a role, because the environment lacks them, for the reason in `missing`. */
 static td_result open_role(s3_store *store, const td_err *missing, td_err *err)
 {
     td_result rc =

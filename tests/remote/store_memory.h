@@ -1,4 +1,4 @@
-/* An S3 store in memory: the functions here replace those of remote/s3_store.h in the test that
+/* An S3 store in memory: the functions here replace the ones of remote/s3_store.h in the test that
  * includes this header. Objects get the store's time when they are made; a test sets it, and may
  * look at each request, let it fail, or change the store before it. One thread. */
 #ifndef TD_TESTS_REMOTE_STORE_MEMORY_H

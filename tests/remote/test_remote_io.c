@@ -129,7 +129,7 @@ static int open_remote(void **state)
     return remote_io_open(URL "/", NULL, (remote_io **)state, &err) == TD_OK ? 0 : -1;
 }
 
-/* The same with an empty cache on disk; others have none. */
+/* The same with an empty cache on disk; others run without one. */
 static char folder[TEMP_FOLDER_BYTES];
 
 static int open_with_cache(void **state)

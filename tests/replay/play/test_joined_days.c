@@ -25,7 +25,7 @@ typedef struct bad_seconds {
     time_reason why;
 } bad_seconds;
 
-/* A topic's part of a day in an archive; to 0: it has none. */
+/* A topic's part of a day in an archive; to 0: nothing. */
 typedef struct archive_part {
     uint64_t day, from, to;
     bad_seconds bad[BADS_MAX]; /* to 0 ends the list */
