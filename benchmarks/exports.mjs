@@ -70,7 +70,7 @@ function checkSame(ours, theirs) {
 /** Run the package for Python, or json.loads for the same frames. */
 function inPython(c, what) {
   const { command, args, env } = pythonPackage(what, c.archive);
-  return JSON.parse(run(command, args, { env }));
+  return JSON.parse(run(command, args, { env: { ...process.env, ...env } }));
 }
 
 /** Rates are per second of CPU; rates of the Python package, which uses all cores, are per second by the clock. */

@@ -84,7 +84,7 @@ const PATHS = {
   "python batches v5": {
     count: (n) => {
       const { command, args, env } = pythonPackage("rows", v5(n));
-      return allInstructions(command, args, { env });
+      return allInstructions(command, args, env);
     },
   },
 };
