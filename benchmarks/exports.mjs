@@ -143,7 +143,7 @@ export async function exportRows(v5, row) {
       perSecond(v5.frames, loads),
       "frames/s of CPU",
       "higher",
-      what === "rows" ? 5 : null,
+      null,
       v5.sha,
       ROUNDS
     );
