@@ -68,6 +68,25 @@ async function get(url) {
   };
 }
 
+/** A board shows a fleet: its variables select archives and recorders, and a legend names which one unless it is about all. */
+function checkBoard(t, { templating, panels }) {
+  const variables = Object.fromEntries(templating.list.map((one) => [one.name, one]));
+  for (const name of ["archive", "instance"])
+    assert.ok(variables[name].multi && variables[name].includeAll, name);
+  const targets = panels.flatMap((panel) => panel.targets);
+  for (const { expr, legendFormat } of targets) {
+    assert.match(expr, /instance=~"\$instance"/);
+    if (!/^sum by \(feed\)/.test(expr)) assert.match(legendFormat, /\{\{instance\}\}/, expr);
+  }
+  const rules = path.join(temporary(t), "board.yml");
+  const expressions = targets.map(({ expr }, i) => ({ record: `board:${i}`, expr }));
+  fs.writeFileSync(rules, JSON.stringify({ groups: [{ name: "board", rules: expressions }] }));
+  const { status, stdout, stderr } = spawnSync("promtool", ["check", "rules", rules], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stdout + stderr);
+}
+
 describe("monitoring", { concurrency: true }, () => {
   test("metrics are what the recorder counts, and all are documented", async (t) => {
     const { archive, recorder, url } = await recorded(t);
@@ -148,7 +167,7 @@ describe("monitoring", { concurrency: true }, () => {
           .readFileSync(path.join(folder, file), "utf8")
           .match(/\b(tapedeck|process)_[a-z_]+/g))
           assert.ok(known.has(name), `${file}: ${name}`);
-      JSON.parse(fs.readFileSync(path.join(folder, "grafana.json"), "utf8"));
+      checkBoard(t, JSON.parse(fs.readFileSync(path.join(folder, "grafana.json"), "utf8")));
       await recorder.kill("SIGTERM");
     }
   );
