@@ -66,11 +66,56 @@ test(
   }
 );
 
+test(
+  "ctl top shows several recorders, and the error of one that has ended, until all have",
+  { skip: withoutTerminal },
+  async (t) => {
+    const dir = temporary(t);
+    const server = await simulator(t, dir, ["--families", "inverse", "--symbols", "1"]);
+    const [east, west] = ["east", "west"].map((name) => path.join(dir, name));
+    const recorders = [east, west].map(
+      (archive) =>
+        new Recorder(t, archive, [
+          ...feedArgs(server, "inverse", ["trade.*"]),
+          "--commit-interval",
+          "100ms",
+        ])
+    );
+    for (const recorder of recorders) await recorder.durableAfter(1);
+    const top = new Program(t, SCRIPT, [
+      "-qec",
+      `export TERM=xterm; stty rows 30 cols 100; exec ${path.resolve(BIN, "tapedeck")} ctl ${east} ${west} top`,
+      "/dev/null",
+    ]);
+    const CLEAR = "\x1b[H\x1b[J";
+    /** The latest whole screen, once the next one has begun. */
+    const screen = async () => {
+      await top.line((line) => line.includes(CLEAR));
+      const screens = top.stdout.replaceAll("\r", "").split(CLEAR).slice(1);
+      return screens.length > 1 ? screens.at(-2) : screen();
+    };
+    const shown = (name) => `\\S*/${name}, session \\w+, for [^]*\ninverse [^]*\nmemory .*\n`;
+    assert.match(await screen(), new RegExp(`^${shown("east")}\n${shown("west")}$`));
+    assert.equal((await recorders[0].kill("SIGTERM")).code, 0);
+    await top.line((line) => line.includes(`no recorder runs in '${east}'`));
+    const ended = `${east}: no recorder runs in '${east}'\n`;
+    assert.match(await screen(), new RegExp(`^${ended}\n${shown("west")}$`));
+    assert.equal((await recorders[1].kill("SIGTERM")).code, 0);
+    const { code, stdout } = await top.ended;
+    assert.equal(code, 4, stdout);
+    assert.ok(stdout.includes(`no recorder runs in '${west}'`), stdout);
+  }
+);
+
 test("ctl top needs a terminal and a recorder", { skip: withoutTerminal }, async (t) => {
   const dir = temporary(t);
   assert.match(
     (await tapedeck(t, ["ctl", dir, "top"], { status: 2 })).stderr,
     /top needs a terminal of at least 10 rows\n.*tapedeck ctl ARCHIVE status/
+  );
+  assert.match(
+    (await tapedeck(t, ["ctl", dir, dir, "stop"], { status: 2 })).stderr,
+    /several archives are given: only top shows several/
   );
   const { status, stdout } = spawnSync(
     "script",
