@@ -397,9 +397,10 @@ static void get_accounts(const merge_job *job, gap_account accounts[MERGE_SOURCE
         accounts[i] = (gap_account){.view = job->views[i], .ledger = &job->ledgers[i]};
 }
 
-/* Write the parts of a row that the other archive does not have, if it has some part. */
+/* Write the parts of a row that the other archive does not have, if it has some part. *covered_ns:
+ * end of the last part that it has; 0: it has no part. */
 static td_result write_parts(merge_job *job, int source, const gap_row *row, const gap_row *written,
-                             int *is_covered, td_err *err)
+                             uint64_t *covered_ns, td_err *err)
 {
     gap_account accounts[MERGE_SOURCES];
     get_accounts(job, accounts);
@@ -407,8 +408,9 @@ static td_result write_parts(merge_job *job, int source, const gap_row *row, con
         gap_cover_divide(accounts, MERGE_SOURCES, (size_t)source, row, TIME_SPAN_ALL);
     td_result rc = TD_OK;
     for (size_t i = 0; i < parts.count; i++)
-        *is_covered |= parts.items[i].has != 0;
-    for (size_t i = 0; rc == TD_OK && *is_covered && i < parts.count; i++) {
+        if (parts.items[i].has != 0)
+            *covered_ns = parts.items[i].time.to_ns;
+    for (size_t i = 0; rc == TD_OK && *covered_ns != 0 && i < parts.count; i++) {
         gap_row part = *written;
         if (parts.items[i].has != 0)
             continue;
@@ -416,7 +418,8 @@ static td_result write_parts(merge_job *job, int source, const gap_row *row, con
         part.from_ns = parts.items[i].time.from_ns;
         part.from_ns += part.from_ns == row->from_ns;
         part.to_ns = parts.items[i].time.to_ns;
-        part.to_ns += part.to_ns == part.from_ns;
+        part.to_ns =
+            part.to_ns == UINT64_MAX ? GAP_OPEN : part.to_ns + (part.to_ns == part.from_ns);
         job->report->gaps++;
         rc = archive_writer_put_gaps(job->writer, &part, 1, err);
     }
@@ -432,7 +435,7 @@ static td_result write_gaps(merge_job *job, int source, td_err *err)
     (void)snprintf(covered_by, sizeof covered_by, "line %d", (1 - source) * (int)MERGE_LINES);
     for (size_t i = 0; rc == TD_OK && i < ledgers[source].count; i++) {
         const gap_row *row = &ledgers[source].rows[i];
-        int is_covered = 0;
+        uint64_t covered_ns = 0;
         merge_feed *feed = find_feed(job, row->feed);
         if (feed == NULL)
             continue; /* pruned */
@@ -441,11 +444,13 @@ static td_result write_gaps(merge_job *job, int source, td_err *err)
         if (!gap_reason_is_hole(row->reason))
             written.line += (uint32_t)source * MERGE_LINES;
         written.conn = conn_of_row(feed, row, written.line);
-        if (row->covered_by[0] == '\0' && row->to_ns != GAP_OPEN)
-            rc = write_parts(job, source, row, &written, &is_covered, err);
-        if (is_covered)
+        if (row->covered_by[0] == '\0')
+            rc = write_parts(job, source, row, &written, &covered_ns, err);
+        if (covered_ns != 0) {
             written.covered_by = covered_by;
-        job->report->gaps_covered += (uint64_t)is_covered;
+            written.to_ns = row->to_ns == GAP_OPEN ? covered_ns : row->to_ns;
+            job->report->gaps_covered++;
+        }
         job->report->gaps++;
         if (rc == TD_OK)
             rc = archive_writer_put_gaps(job->writer, &written, 1, err);

@@ -134,6 +134,32 @@ describe("merge", { concurrency: true }, () => {
     ]);
   });
 
+  test("time after a crash is covered until the other machine's last frame, by all its topics", async (t) => {
+    for (const [names, covered] of [
+      [TOPICS, "line 3"],
+      [TOPICS.slice(0, 2), null],
+    ]) {
+      const { archives, running, both } = await recorders(t, { topics: [TOPICS, names] });
+      const [east, west] = running;
+      for (const recorder of running) await settled(recorder);
+      await east.kill("SIGKILL");
+      await settled(west);
+      await stop(west);
+      await tapedeck(t, ["recover", archives[0]]);
+      await tapedeck(t, ["merge", ...archives, "-o", both]);
+      const status = covered === null ? 1 : 0;
+      const [row, ...more] = await jsonList(t, ["gaps", both, "--json"], { status });
+      const [apart] = await jsonList(t, ["gaps", ...archives, "--json"], { status });
+      assert.deepEqual(
+        [more.length, row.reason, row.line, row.covered_by, row.to_ns],
+        [0, "crash", 0, covered, apart.to_ns]
+      );
+      assert.equal(row.to_ns === null, covered === null);
+      const { verdict } = await json(t, ["replay", both, "--json"], { status });
+      assert.equal(verdict, covered === null ? "incomplete" : "complete");
+    }
+  });
+
   test("what both machines lost stays a gap, and what only one has is kept", async (t) => {
     const { archives, start, running, both, server } = await recorders(t);
     const only = new Recorder(t, archives[0] + "-spot", [
