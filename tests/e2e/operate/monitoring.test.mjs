@@ -308,22 +308,24 @@ describe("systemd", () => {
   });
 
   test("the units are right", { skip: withoutSystemd }, async (t) => {
-    const dir = temporary(t),
-      folder = path.join(EXAMPLES, "systemd");
+    const dir = temporary(t);
     const program = path.join(dir, "tapedeck");
     fs.writeFileSync(program, "#!/bin/sh\n", { mode: 0o755 });
-    for (const name of fs.readdirSync(folder)) {
-      const text = fs
-        .readFileSync(path.join(folder, name), "utf8")
-        .replaceAll("/usr/bin/tapedeck", program);
-      fs.writeFileSync(path.join(dir, name.replace("@", "@x")), text);
-    }
-    for (const name of fs.readdirSync(folder)) {
+    const names = [];
+    for (const folder of ["systemd", "fleet"].map((name) => path.join(EXAMPLES, name)))
+      for (const name of fs.readdirSync(folder).filter((one) => /\.(service|timer)$/.test(one))) {
+        const text = fs
+          .readFileSync(path.join(folder, name), "utf8")
+          .replaceAll(/\/usr\/(local\/)?bin\/tapedeck(-merge)?/g, program);
+        names.push(name.replace("@", "@x"));
+        fs.writeFileSync(path.join(dir, names.at(-1)), text);
+      }
+    for (const name of names) {
       const { stderr } = await promisify(execFile)("systemd-analyze", [
         "verify",
         "--man=no",
         "--recursive-errors=no",
-        path.join(dir, name.replace("@", "@x")),
+        path.join(dir, name),
       ]);
       // Without the user and the man pages of an installation.
       assert.deepEqual(

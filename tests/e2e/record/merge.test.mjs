@@ -4,7 +4,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
 import {
+  BIN,
   FRAMES_MS,
+  Program,
   importLines,
   json,
   jsonLines,
@@ -359,5 +361,74 @@ describe("merge", { concurrency: true }, () => {
       (await tapedeck(t, ["merge", both, archives[1], "-o", `${both}2`], { status: 2 })).stderr,
       /has line 3: only archives of recorders can be merged/
     );
+  });
+
+  test("merge.sh merges while both record; a run that is killed or fails changes nothing", async (t) => {
+    const unit = fs.readFileSync("docs/examples/fleet/tapedeck-merge.service", "utf8");
+    assert.match(unit, /^ExecStart=\/usr\/local\/bin\/tapedeck-merge \S+ \S+ \S+$/m);
+    const { dir, archives, start, running, both } = await recorders(t);
+    /** Run the script; killAt: instead of this command and all after it. */
+    const run = (sources = archives, killAt = "none") => {
+      const programs = fs.mkdtempSync(path.join(dir, "programs-"));
+      for (const name of ["tapedeck", "mv", "rm"])
+        fs.writeFileSync(
+          path.join(programs, name),
+          `#!/bin/sh\ncase "${name} $*" in "${killAt}"*) kill -9 0 ;; esac\nPATH=${path.resolve(BIN)}:${process.env.PATH} exec ${name} "$@"\n`,
+          { mode: 0o755 }
+        );
+      const program = new Program(
+        t,
+        "/usr/bin/setsid",
+        ["--wait", path.resolve("docs/examples/fleet/merge.sh"), ...sources, both],
+        { env: { PATH: `${programs}:${process.env.PATH}` } }
+      );
+      return program.ended;
+    };
+    const frames = async () => (await json(t, ["info", both, "--json"])).frames;
+    for (const recorder of running) await settled(recorder);
+    assert.equal((await run()).code, 0);
+    const gaps = await jsonList(t, ["gaps", both, "--json"], { status: null });
+    assert.deepEqual([...new Set(gaps.map(({ reason }) => reason))], ["crash"]);
+    assert.notEqual((await json(t, ["replay", both, "--json"], { status: 1 })).verdict, "complete");
+    await isWhole(t, both);
+
+    // East ends without a stop, and is down from then on.
+    await running[0].kill("SIGKILL");
+    await settled(running[1]);
+    const before = [fs.readlinkSync(both), await frames()];
+    const unchanged = async () => assert.deepEqual([fs.readlinkSync(both), await frames()], before);
+    const steps = ["tapedeck recover", "tapedeck merge", "tapedeck pack", "tapedeck verify"];
+    for (const step of [...steps, "mv -T", `mv -T ${both}.new/link`]) {
+      assert.equal((await run(archives, step)).signal, "SIGKILL", step);
+      await unchanged();
+    }
+    assert.notEqual((await run([archives[0], path.join(dir, "unreachable")])).code, 0);
+    await unchanged();
+    assert.equal((await run()).code, 0);
+    assert.ok((await frames()) > before[1]);
+    await isWhole(t, both);
+    const [down] = (await jsonList(t, ["gaps", both, "--json"], { status: null })).filter(
+      ({ line }) => line === 0
+    );
+    assert.deepEqual([down.reason, down.covered_by], ["crash", "line 3"]);
+
+    // A kill after the link was replaced.
+    assert.equal((await run(archives, `rm -rf ${both}.2`)).signal, "SIGKILL");
+    const again = start(0);
+    await printed(again, ": subscribed to", 1);
+    await settled(again);
+    await Promise.all([stop(again), stop(running[1])]);
+    assert.equal((await run()).code, 0);
+    await isWhole(t, both);
+    await isServedWhole(t, both);
+    assert.equal((await json(t, ["replay", both, "--json"])).verdict, "complete");
+    await tapedeck(t, ["verify", both]);
+    const left = fs.readdirSync(dir).filter((name) => name.startsWith("both."));
+    assert.equal(left.length, 3, left.join(" ")); // the newest, the one before it, and the lock
+    // A segment that is missing: nothing is replaced.
+    const link = fs.readlinkSync(both);
+    fs.unlinkSync(path.join(archives[1], segments(archives[1])[0]));
+    assert.equal((await run()).code, 3);
+    assert.equal(fs.readlinkSync(both), link);
   });
 });
