@@ -124,52 +124,11 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *out, int f
     return SQLITE_OK;
 }
 
-static int vfs_delete(sqlite3_vfs *vfs, const char *name, int is_synced)
-{
-    (void)vfs, (void)name, (void)is_synced;
-    return SQLITE_READONLY;
-}
-
-static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *out)
-{
-    (void)vfs, (void)name, (void)flags;
-    *out = 0;
-    return SQLITE_OK;
-}
-
 static int vfs_full_name(sqlite3_vfs *vfs, const char *name, int size, char *out)
 {
     (void)vfs;
     (void)snprintf(out, (size_t)size, "%s", name);
     return SQLITE_OK;
-}
-
-/* Statements of tapedeck use no random numbers and no times; nothing waits for a lock. */
-static int vfs_random(sqlite3_vfs *vfs, int size, char *out)
-{
-    (void)vfs;
-    memset(out, 0, (size_t)size);
-    return size;
-}
-
-static int vfs_sleep(sqlite3_vfs *vfs, int microseconds)
-{
-    (void)vfs, (void)microseconds;
-    return 0;
-}
-
-static int vfs_time(sqlite3_vfs *vfs, double *out)
-{
-    (void)vfs;
-    *out = 0;
-    return SQLITE_OK;
-}
-
-static int vfs_last_error(sqlite3_vfs *vfs, int size,
-                          char *out) // NOLINT(readability-non-const-parameter): SQLite's type
-{
-    (void)vfs, (void)size, (void)out;
-    return 0;
 }
 
 td_result database_file_open(td_io io, const char *path, database_file **out, td_err *err)
@@ -189,21 +148,17 @@ td_result database_file_open(td_io io, const char *path, database_file **out, td
     /* The address is unique among the files that are open. */
     (void)snprintf(made->name, sizeof made->name, "tapedeck-%p", (void *)made);
     td_err_clear(&made->failure);
-    made->vfs = (sqlite3_vfs){
-        .iVersion = 1,
-        .szOsFile = sizeof(vfs_handle),
-        .mxPathname = LIMIT_PATH_BYTES,
-        .zName = made->name,
-        .pAppData = made,
-        .xOpen = vfs_open,
-        .xDelete = vfs_delete,
-        .xAccess = vfs_access,
-        .xFullPathname = vfs_full_name,
-        .xRandomness = vfs_random,
-        .xSleep = vfs_sleep,
-        .xCurrentTime = vfs_time,
-        .xGetLastError = vfs_last_error,
-    };
+    /* The other functions are SQLite's own. For a file that does not change (handle_device) it
+     * calls none that deletes a file or looks for one. */
+    made->vfs = *sqlite3_vfs_find(NULL);
+    made->vfs.iVersion = 1;
+    made->vfs.szOsFile = sizeof(vfs_handle);
+    made->vfs.mxPathname = LIMIT_PATH_BYTES;
+    made->vfs.pNext = NULL;
+    made->vfs.zName = made->name;
+    made->vfs.pAppData = made;
+    made->vfs.xOpen = vfs_open;
+    made->vfs.xFullPathname = vfs_full_name;
     if (sqlite3_vfs_register(&made->vfs, 0) != SQLITE_OK)
         td_out_of_memory(0);
     *out = made;
