@@ -60,14 +60,11 @@ void td_buf_grow_slow(td_buf *buf, size_t extra)
     TD_ASSERT(rc == TD_OK);
 }
 
-td_result td_buf_printf(td_buf *buf, td_err *err, const char *format, ...)
+static td_result print_values(td_buf *buf, td_err *err, const char *format, va_list values)
 {
-    va_list values;
-    va_start(values, format);
     va_list again;
     va_copy(again, values);
     int length = vsnprintf(NULL, 0, format, values);
-    va_end(values);
     td_result rc = TD_OK;
     if (length < 0)
         rc = td_err_set(err, TD_E_INVALID, "text cannot be formatted");
@@ -79,4 +76,22 @@ td_result td_buf_printf(td_buf *buf, td_err *err, const char *format, ...)
     }
     va_end(again);
     return rc;
+}
+
+td_result td_buf_printf(td_buf *buf, td_err *err, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    td_result rc = print_values(buf, err, format, values);
+    va_end(values);
+    return rc;
+}
+
+void td_buf_print(td_buf *buf, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    td_result rc = print_values(buf, NULL, format, values);
+    va_end(values);
+    TD_ASSERT(rc == TD_OK);
 }

@@ -52,6 +52,8 @@ static inline void td_buf_add(td_buf *buf, const void *bytes, size_t size)
 /* Append formatted text, without a NUL. TD_OK, TD_E_LIMIT. */
 TD_MUST_USE td_result td_buf_printf(td_buf *buf, td_err *err, const char *format, ...)
     TD_PRINTF(3, 4);
+/* The same, as td_buf_add. */
+void td_buf_print(td_buf *buf, const char *format, ...) TD_PRINTF(2, 3);
 
 /* A view of the content, valid until the next call that changes the buffer. */
 static inline td_bytes td_buf_view(const td_buf *buf)

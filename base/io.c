@@ -211,6 +211,15 @@ static size_t parent_length(const char *path, size_t length)
     return length;
 }
 
+int td_path_is_below(td_bytes path)
+{
+    td_bytes part;
+    while (td_bytes_next(&path, '/', &part))
+        if (part.size == 0 || td_bytes_is(part, ".") || td_bytes_is(part, ".."))
+            return 0;
+    return 1;
+}
+
 /* Tries path, then its parents upwards, until a folder exists or can be made; then makes the
  * folders below it. Does not touch the folders above it, which may be unreadable. */
 td_result td_io_mkdir_all(td_io io, const char *path, td_err *err)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 
 typedef struct td_file td_file;
@@ -159,6 +160,10 @@ TD_MUST_USE td_result td_io_rename(td_io io, const char *from, const char *to, t
 /* Remove a file, or an empty folder. TD_E_NOTFOUND if it does not exist; TD_E_IO, for instance
  * if the folder is not empty. Durable after sync_dir of the parent folder. */
 TD_MUST_USE td_result td_io_unlink(td_io io, const char *path, td_err *err);
+
+/* 1 if a path, from another program, is below a folder: neither absolute nor with an empty part,
+ * "." or "..". */
+int td_path_is_below(td_bytes path);
 
 /* Make a folder and its missing parents, syncing each parent that got a new entry. An existing
  * folder is no error. */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -13,9 +14,6 @@
 #include "base/json/json_write.h"
 #include "base/limits.h"
 
-#define OBJECTS   "objects/"
-#define MANIFESTS "manifests/"
-
 enum { MANIFEST_VERSION = 1, NUMBER_DIGITS = 10, MANIFEST_KEY_BYTES = 64 };
 
 /* A million segments. */
@@ -23,12 +21,25 @@ enum { MANIFEST_BYTES_MAX = 256 << 20 };
 
 void remote_object_key(const manifest_part *part, char out[REMOTE_OBJECT_KEY_BYTES])
 {
-    (void)snprintf(out, REMOTE_OBJECT_KEY_BYTES, OBJECTS "%s", part->sha256);
+    (void)snprintf(out, REMOTE_OBJECT_KEY_BYTES, REMOTE_OBJECTS "%s", part->sha256);
 }
 
 static void manifest_key(uint64_t number, char out[MANIFEST_KEY_BYTES])
 {
-    (void)snprintf(out, MANIFEST_KEY_BYTES, MANIFESTS "%0*" PRIu64 ".json", NUMBER_DIGITS, number);
+    (void)snprintf(out, MANIFEST_KEY_BYTES, REMOTE_MANIFESTS "%0*" PRIu64 ".json", NUMBER_DIGITS,
+                   number);
+}
+
+uint64_t remote_manifest_number(const char *key)
+{
+    char expected[MANIFEST_KEY_BYTES];
+    uint64_t number = 0;
+    td_bytes rest = td_bytes_str(key + strlen(REMOTE_MANIFESTS));
+    td_bytes digits;
+    if (td_bytes_next(&rest, '.', &digits))
+        (void)td_digits_parse(digits, UINT64_MAX, &number);
+    manifest_key(number, expected);
+    return strcmp(key, expected) == 0 ? number : 0;
 }
 
 /* ---- the files ---- */
@@ -50,20 +61,16 @@ void manifest_file_add_part(manifest_file *file, const manifest_part *part)
     file->bytes += part->bytes;
 }
 
+static int compare_path(const void *path, const void *file)
+{
+    return strcmp(path, ((const manifest_file *)file)->path);
+}
+
 const manifest_file *remote_manifest_find(const remote_manifest *manifest, const char *path)
 {
-    size_t from = 0, to = manifest->file_count;
-    while (from < to) {
-        const size_t middle = from + (to - from) / 2;
-        const int order = strcmp(manifest->files[middle].path, path);
-        if (order == 0)
-            return &manifest->files[middle];
-        if (order < 0)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return NULL;
+    return manifest->file_count == 0 ? NULL
+                                     : bsearch(path, manifest->files, manifest->file_count,
+                                               sizeof *manifest->files, compare_path);
 }
 
 void remote_manifest_fini(remote_manifest *manifest)
@@ -97,30 +104,13 @@ static int read_hex(json_value of, const char *key, char *out, size_t out_bytes)
     return json_find_text(of, key, &text) && copy_hex(text, out, out_bytes);
 }
 
-/* 1 if a path is below the archive: neither absolute nor with a part "." or "..". */
-static int is_below(td_bytes path)
-{
-    size_t begin = 0;
-    if (path.size == 0 || path.size >= LIMIT_PATH_BYTES ||
-        memchr(path.data, '\0', path.size) != NULL)
-        return 0;
-    for (size_t i = 0; i <= path.size; i++) {
-        if (i < path.size && path.data[i] != '/')
-            continue;
-        const td_bytes part = td_bytes_of(path.data + begin, i - begin);
-        if (part.size == 0 || td_bytes_is(part, ".") || td_bytes_is(part, ".."))
-            return 0;
-        begin = i + 1;
-    }
-    return 1;
-}
-
 static int read_file(remote_manifest *out, json_value from)
 {
     td_bytes path;
     json_value parts, part;
     char chain[TD_HASH128_HEX_BYTES] = "";
-    if (!json_find_text(from, "path", &path) || !is_below(path) ||
+    if (!json_find_text(from, "path", &path) || path.size == 0 || path.size >= LIMIT_PATH_BYTES ||
+        memchr(path.data, '\0', path.size) != NULL || !td_path_is_below(path) ||
         !json_find(from, "parts", &parts) || json_count(parts) == 0 ||
         (json_find(from, "chain", &part) && !read_hex(from, "chain", chain, sizeof chain)))
         return 0;
@@ -165,93 +155,67 @@ static td_result read_files(remote_manifest *out, td_bytes text, const char *key
     return rc;
 }
 
-/* ---- lists ---- */
-
-typedef struct lister {
-    manifest_entry_fn *on_manifest;
-    remote_object_fn *on_object;
-    void *user;
-} lister;
-
-static td_result pass_manifest(void *user, const s3_object *object, td_err *err)
+int remote_object_part(const s3_object *object, manifest_part *out)
 {
-    const lister *to = user;
-    td_bytes rest = td_bytes_str(object->key + strlen(MANIFESTS));
-    td_bytes digits;
-    char expected[MANIFEST_KEY_BYTES];
-    manifest_entry entry = {.bytes = object->bytes, .modified_ns = object->modified_ns};
-    if (td_bytes_next(&rest, '.', &digits))
-        (void)td_digits_parse(digits, UINT64_MAX, &entry.number);
-    manifest_key(entry.number, expected);
-    if (entry.number == 0 || strcmp(object->key, expected) != 0)
-        return TD_OK; /* another program's */
-    return to->on_manifest(to->user, &entry, err);
+    out->bytes = object->bytes;
+    return copy_hex(td_bytes_str(object->key + strlen(REMOTE_OBJECTS)), out->sha256,
+                    sizeof out->sha256);
 }
 
-td_result remote_manifest_list(s3_store *store, uint64_t after, manifest_entry_fn *fn, void *user,
-                               td_err *err)
-{
-    char key[MANIFEST_KEY_BYTES];
-    lister to = {.on_manifest = fn, .user = user};
-    manifest_key(after, key);
-    return s3_store_list(store, MANIFESTS, key, pass_manifest, &to, err);
-}
-
-static td_result pass_object(void *user, const s3_object *object, td_err *err)
-{
-    const lister *to = user;
-    manifest_part part = {.bytes = object->bytes};
-    const td_bytes name = td_bytes_str(object->key + strlen(OBJECTS));
-    return copy_hex(name, part.sha256, sizeof part.sha256)
-               ? to->on_object(to->user, &part, object->modified_ns, err)
-               : TD_OK; /* another program's */
-}
-
-td_result remote_object_list(s3_store *store, remote_object_fn *fn, void *user, td_err *err)
-{
-    lister to = {.on_object = fn, .user = user};
-    return s3_store_list(store, OBJECTS, "", pass_object, &to, err);
-}
-
-/* ---- one manifest ---- */
-
-td_result remote_manifest_read_entry(s3_store *store, const manifest_entry *entry,
-                                     remote_manifest *out, td_err *err)
+td_result remote_manifest_read_one(s3_store *store, uint64_t number, uint64_t bytes,
+                                   remote_manifest *out, td_err *err)
 {
     char key[MANIFEST_KEY_BYTES];
     size_t got = 0;
-    *out = (remote_manifest){.number = entry->number};
-    manifest_key(entry->number, key);
-    if (entry->bytes > MANIFEST_BYTES_MAX)
+    *out = (remote_manifest){.number = number};
+    manifest_key(number, key);
+    if (bytes > MANIFEST_BYTES_MAX)
         return td_err_set(err, TD_E_LIMIT, "%s has more than %d bytes", key, MANIFEST_BYTES_MAX);
-    uint8_t *text = td_alloc_zero(entry->bytes + 1, 1);
-    td_result rc = s3_store_read(store, key, 0, text, entry->bytes, &got, err);
+    uint8_t *text = td_alloc_zero(bytes + 1, 1);
+    td_result rc = s3_store_read(store, key, 0, text, bytes, &got, err);
     if (rc == TD_OK)
         rc = read_files(out, td_bytes_of(text, got), key, err);
     td_free(text);
     return rc;
 }
 
-static td_result keep_last(void *user, const manifest_entry *entry, td_err *err)
+typedef struct last_manifest {
+    uint64_t number, bytes;
+} last_manifest;
+
+static td_result keep_last(void *user, const s3_object *object, td_err *err)
 {
+    const uint64_t number = remote_manifest_number(object->key);
     (void)err;
-    *(manifest_entry *)user = *entry;
+    if (number != 0)
+        *(last_manifest *)user = (last_manifest){number, object->bytes};
     return TD_OK;
 }
 
 td_result remote_manifest_read(s3_store *store, remote_manifest *out, td_err *err)
 {
-    manifest_entry last = {.number = 0};
+    last_manifest last = {0, 0};
     *out = (remote_manifest){0};
-    td_result rc = remote_manifest_list(store, 0, keep_last, &last, err);
-    return rc == TD_OK && last.number != 0 ? remote_manifest_read_entry(store, &last, out, err)
-                                           : rc;
+    td_result rc = s3_store_list(store, REMOTE_MANIFESTS, "", keep_last, &last, err);
+    return rc == TD_OK && last.number != 0
+               ? remote_manifest_read_one(store, last.number, last.bytes, out, err)
+               : rc;
+}
+
+td_result remote_manifest_missing(td_err *err)
+{
+    td_result rc =
+        td_err_set(err, TD_E_NOTFOUND, "no archive was pushed to it: no manifest is there");
+    td_err_hint(err, "give the s3://BUCKET/PREFIX to which an archive was pushed");
+    return rc;
 }
 
 td_result remote_manifest_check_newest(s3_store *store, uint64_t number, td_err *err)
 {
-    manifest_entry last = {.number = 0};
-    td_result rc = remote_manifest_list(store, number, keep_last, &last, err);
+    char key[MANIFEST_KEY_BYTES];
+    last_manifest last = {0, 0};
+    manifest_key(number, key);
+    td_result rc = s3_store_list(store, REMOTE_MANIFESTS, key, keep_last, &last, err);
     if (rc == TD_OK && last.number != 0) {
         rc = td_err_set(err, TD_E_BUSY,
                         "another push, or a prune, made manifest %" PRIu64 " meanwhile",
@@ -285,19 +249,6 @@ static void write_file(json_writer *json, const manifest_file *file)
     }
     json_write_array_end(json);
     json_write_object_end(json);
-}
-
-td_result remote_source_of_bytes(void *user, uint64_t at, void *buf, size_t size, size_t *got,
-                                 td_err *err)
-{
-    const td_bytes *bytes = user;
-    (void)err;
-    *got = at < bytes->size ? bytes->size - (size_t)at : 0;
-    if (*got > size)
-        *got = size;
-    if (*got > 0)
-        memcpy(buf, bytes->data + at, *got);
-    return TD_OK;
 }
 
 /* Check a manifest that exists: it is this one if the reply to a try was lost. */
@@ -350,8 +301,7 @@ td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest,
     json_write_object_end(&json);
     td_result rc = json_write_end(&json, err);
     manifest_key(number, key);
-    td_bytes view = td_buf_view(&text);
-    s3_content content = {.bytes = view.size, .read = remote_source_of_bytes, .user = &view};
+    s3_content content = {.bytes = text.size, .data = text.data};
     td_sha256_hex(text.data, text.size, content.sha256);
     if (rc == TD_OK)
         rc = s3_store_make(store, key, &content, &was_there, err);

@@ -18,7 +18,6 @@
 #include <stdint.h>
 
 #include "base/attr.h"
-#include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "remote/s3_store.h"
@@ -49,22 +48,15 @@ typedef struct remote_manifest {
 TD_MUST_USE td_result remote_manifest_read(s3_store *store, remote_manifest *out, td_err *err);
 void remote_manifest_fini(remote_manifest *manifest);
 
-/* A manifest in the store's list. */
-typedef struct manifest_entry {
-    uint64_t number;
-    uint64_t bytes;
-    uint64_t modified_ns; /* as s3_object */
-} manifest_entry;
+/* Set the error of a store without a manifest. Returns TD_E_NOTFOUND. */
+td_result remote_manifest_missing(td_err *err);
 
-/* Call fn with the manifests whose number is larger than `after`, in order of number. A result of
- * fn other than TD_OK ends the list and is its result. Errors of s3_store_list. */
-typedef td_result manifest_entry_fn(void *user, const manifest_entry *entry, td_err *err);
-TD_MUST_USE td_result remote_manifest_list(s3_store *store, uint64_t after, manifest_entry_fn *fn,
-                                           void *user, td_err *err);
-
-/* As remote_manifest_read, of a listed one. */
-TD_MUST_USE td_result remote_manifest_read_entry(s3_store *store, const manifest_entry *entry,
-                                                 remote_manifest *out, td_err *err);
+/* As remote_manifest_read, of one that s3_store_list found below REMOTE_MANIFESTS.
+ * remote_manifest_number: its number, by its key; 0: another program's object. */
+#define REMOTE_MANIFESTS "manifests/"
+uint64_t remote_manifest_number(const char *key);
+TD_MUST_USE td_result remote_manifest_read_one(s3_store *store, uint64_t number, uint64_t bytes,
+                                               remote_manifest *out, td_err *err);
 
 /* Check that the store has no manifest with a larger number. TD_E_BUSY; errors of s3_store_list. */
 TD_MUST_USE td_result remote_manifest_check_newest(s3_store *store, uint64_t number, td_err *err);
@@ -87,19 +79,11 @@ void manifest_file_add_part(manifest_file *file, const manifest_part *part);
 TD_MUST_USE td_result remote_manifest_make(s3_store *store, const remote_manifest *manifest,
                                            uint64_t number, td_err *err);
 
-/* The s3_source of a td_bytes. */
-td_result remote_source_of_bytes(void *user, uint64_t at, void *buf, size_t size, size_t *got,
-                                 td_err *err);
-
-/* Key of an object, below the prefix. */
-enum { REMOTE_OBJECT_KEY_BYTES = 8 + TD_SHA256_HEX_BYTES };
+/* The key of a part's object, below the prefix. remote_object_part: the part, by its object, that
+ * s3_store_list found below REMOTE_OBJECTS; 0: another program's object. */
+#define REMOTE_OBJECTS "objects/"
+enum { REMOTE_OBJECT_KEY_BYTES = sizeof REMOTE_OBJECTS - 1 + TD_SHA256_HEX_BYTES };
 void remote_object_key(const manifest_part *part, char out[REMOTE_OBJECT_KEY_BYTES]);
-
-/* Call fn with the store's objects, in order of their hashes, and the time when each was made (as
- * s3_object). Other files below objects/ are left out. Errors of s3_store_list. */
-typedef td_result remote_object_fn(void *user, const manifest_part *part, uint64_t modified_ns,
-                                   td_err *err);
-TD_MUST_USE td_result remote_object_list(s3_store *store, remote_object_fn *fn, void *user,
-                                         td_err *err);
+int remote_object_part(const s3_object *object, manifest_part *out);
 
 #endif

@@ -17,7 +17,7 @@
 enum {
     BLOCK_BYTES = 4096, /* a file takes whole blocks of the disk */
     SEAL_BYTES = 8,
-    NAME_BYTES = TD_SHA256_HEX_BYTES + 48, /* of a range; with ".part" and a random number */
+    NAME_BYTES = 256, /* of any file, with the NUL */
 };
 
 struct object_cache {
@@ -26,8 +26,7 @@ struct object_cache {
     uint64_t bytes_max;
     const td_log *log;
     pthread_mutex_t lock;   /* of what follows */
-    uint64_t unknown_bytes; /* written since the files were counted */
-    uint8_t is_counted;     /* once */
+    uint64_t unknown_bytes; /* written since the files were counted; at first more than that */
     uint8_t is_full;        /* writing failed */
 };
 
@@ -57,10 +56,10 @@ static uint64_t range_bytes(const char *name)
                : 0;
 }
 
-static int path_of(const object_cache *cache, const char *name, char out[LIMIT_PATH_BYTES])
+/* object_cache_open checks that it fits. */
+static void path_of(const object_cache *cache, const char *name, char out[LIMIT_PATH_BYTES])
 {
-    const int size = snprintf(out, LIMIT_PATH_BYTES, "%s/%s", cache->folder, name);
-    return size > 0 && size < (int)LIMIT_PATH_BYTES;
+    (void)snprintf(out, LIMIT_PATH_BYTES, "%s/%s", cache->folder, name);
 }
 
 static void seal(const char *name, const void *bytes, size_t size, uint8_t out[SEAL_BYTES])
@@ -79,6 +78,8 @@ object_cache *object_cache_open(td_io io, const char *folder, uint64_t bytes_max
     td_err err;
     td_err_clear(&err);
     td_result rc = td_io_check_writable(io, folder, &err);
+    if (strlen(folder) + NAME_BYTES >= LIMIT_PATH_BYTES)
+        rc = td_err_set(&err, TD_E_INVALID, "its path is too long");
     if (rc == TD_E_NOTFOUND)
         rc = td_io_mkdir_all(io, folder, &err);
     if (rc == TD_OK)
@@ -91,6 +92,7 @@ object_cache *object_cache_open(td_io io, const char *folder, uint64_t bytes_max
     made->io = io;
     made->folder = td_strdup(folder);
     made->bytes_max = bytes_max;
+    made->unknown_bytes = bytes_max;
     made->log = log;
     pthread_mutex_init(&made->lock, NULL);
     return made;
@@ -133,8 +135,8 @@ int object_cache_find(object_cache *cache, const char *sha256, uint64_t at, void
     if (cache == NULL)
         return 0;
     range_name(sha256, at, size, name);
-    if (!path_of(cache, name, path) ||
-        td_io_open(cache->io, path, TD_OPEN_READ, &file, NULL) != TD_OK)
+    path_of(cache, name, path);
+    if (td_io_open(cache->io, path, TD_OPEN_READ, &file, NULL) != TD_OK)
         return 0;
     int is_sound = td_io_read_exact(file, 0, buf, size, NULL) == TD_OK &&
                    td_io_read_exact(file, size, found, sizeof found, NULL) == TD_OK;
@@ -173,7 +175,8 @@ static td_result add_file(void *user, const char *name, td_entry_kind kind, td_e
     uint64_t used_ns = 0;
     const uint64_t bytes = range_bytes(name);
     (void)err;
-    if (kind != TD_ENTRY_FILE || bytes == 0 || !path_of(list->of, name, path) ||
+    path_of(list->of, name, path);
+    if (kind != TD_ENTRY_FILE || bytes == 0 ||
         td_io_used_ns(list->of->io, path, &used_ns, NULL) != TD_OK)
         return TD_OK;
     list->files = td_array_grow(list->files, list->count, sizeof *list->files);
@@ -198,10 +201,11 @@ static void trim(object_cache *cache)
     td_result rc = td_io_list(cache->io, cache->folder, add_file, &list, NULL);
     if (rc == TD_OK && list.bytes > cache->bytes_max / 8 * 7) {
         qsort(list.files, list.count, sizeof *list.files, compare_used);
-        for (size_t i = 0; i < list.count && list.bytes > cache->bytes_max / 4 * 3; i++)
-            if (path_of(cache, list.files[i].name, path) &&
-                td_io_unlink(cache->io, path, NULL) == TD_OK)
+        for (size_t i = 0; i < list.count && list.bytes > cache->bytes_max / 4 * 3; i++) {
+            path_of(cache, list.files[i].name, path);
+            if (td_io_unlink(cache->io, path, NULL) == TD_OK)
                 list.bytes -= list.files[i].bytes;
+        }
     }
     for (size_t i = 0; i < list.count; i++)
         td_free(list.files[i].name);
@@ -214,9 +218,8 @@ static int reserve(object_cache *cache, uint64_t bytes)
     pthread_mutex_lock(&cache->lock);
     const int may_write = !cache->is_full && bytes <= cache->bytes_max / 8;
     cache->unknown_bytes += may_write ? bytes : 0;
-    if (may_write && (!cache->is_counted || cache->unknown_bytes > cache->bytes_max / 8)) {
+    if (may_write && cache->unknown_bytes > cache->bytes_max / 8) {
         trim(cache);
-        cache->is_counted = 1;
         cache->unknown_bytes = bytes;
     }
     pthread_mutex_unlock(&cache->lock);
@@ -244,17 +247,15 @@ void object_cache_keep(object_cache *cache, const char *sha256, uint64_t at, con
                        size_t size)
 {
     char name[NAME_BYTES];
-    char part_name[NAME_BYTES + 32];
-    char path[LIMIT_PATH_BYTES], part[LIMIT_PATH_BYTES];
+    char path[LIMIT_PATH_BYTES], part[LIMIT_PATH_BYTES + 32];
     uint64_t random;
     td_err err;
     if (cache == NULL || !reserve(cache, disk_bytes(size)))
         return;
     td_random_system(&random, sizeof random);
     range_name(sha256, at, size, name);
-    (void)snprintf(part_name, sizeof part_name, "%s.part-%016" PRIx64, name, random);
-    if (!path_of(cache, name, path) || !path_of(cache, part_name, part))
-        return;
+    path_of(cache, name, path);
+    (void)snprintf(part, sizeof part, "%s.part-%016" PRIx64, path, random);
     td_err_clear(&err);
     td_result rc = write_range(cache, part, name, bytes, size, &err);
     if (rc == TD_OK)

@@ -7,17 +7,24 @@
 
 enum { PIECE_BYTES = 8 << 20 }; /* read at a time, and by a request */
 
-td_result part_read_range(void *user, uint64_t at, void *buf, size_t size, size_t *got, td_err *err)
+/* A range of a file, or, if file is NULL, the object of a part. */
+typedef struct source {
+    td_file *file;
+    uint64_t from, bytes;
+    s3_store *store;
+    const manifest_part *part;
+} source;
+
+static td_result read_piece(const source *of, uint64_t at, uint8_t *buf, size_t *got, td_err *err)
 {
-    const part_range *range = user;
-    const uint64_t left = at < range->bytes ? range->bytes - at : 0;
-    *got = left < size ? (size_t)left : size;
-    return *got == 0 ? TD_OK : td_io_read_exact(range->file, range->from + at, buf, *got, err);
+    if (of->file == NULL)
+        return part_read(of->store, of->part, at, buf, PIECE_BYTES, got, err);
+    *got = of->bytes - at < PIECE_BYTES ? (size_t)(of->bytes - at) : PIECE_BYTES;
+    return td_io_read_exact(of->file, of->from + at, buf, *got, err);
 }
 
-/* Hash what a source gives, up to its end. */
-static td_result hash_source(s3_source *read, void *source, part_sink *sink, void *user,
-                             manifest_part *out, td_err *err)
+static td_result hash_source(const source *of, part_sink *sink, void *user, manifest_part *out,
+                             td_err *err)
 {
     size_t got = 0;
     td_result rc = TD_OK;
@@ -25,7 +32,7 @@ static td_result hash_source(s3_source *read, void *source, part_sink *sink, voi
     uint8_t *piece = td_alloc(PIECE_BYTES);
     out->bytes = 0;
     do {
-        rc = read(source, out->bytes, piece, PIECE_BYTES, &got, err);
+        rc = read_piece(of, out->bytes, piece, &got, err);
         if (rc == TD_OK && sink != NULL)
             rc = sink(user, piece, got, err);
         if (rc != TD_OK)
@@ -39,37 +46,48 @@ static td_result hash_source(s3_source *read, void *source, part_sink *sink, voi
     return rc;
 }
 
-td_result part_of_range(const part_range *range, part_sink *sink, void *user, manifest_part *out,
-                        td_err *err)
+td_result part_of_range(td_file *file, uint64_t from, uint64_t bytes, part_sink *sink, void *user,
+                        manifest_part *out, td_err *err)
 {
-    part_range copy = *range;
-    return hash_source(part_read_range, &copy, sink, user, out, err);
+    return hash_source(&(source){.file = file, .from = from, .bytes = bytes}, sink, user, out, err);
 }
 
-/* An object, for hash_source. */
-typedef struct object {
-    s3_store *store;
-    char key[REMOTE_OBJECT_KEY_BYTES];
-} object;
-
-static td_result read_object(void *user, uint64_t at, void *buf, size_t size, size_t *got,
-                             td_err *err)
+td_result part_compare_file(td_file *file, uint64_t bytes, const manifest_file *there, int *is_same,
+                            td_err *err)
 {
-    const object *from = user;
-    return s3_store_read(from->store, from->key, at, buf, size, got, err);
+    uint64_t from = 0;
+    td_result rc = TD_OK;
+    *is_same = there->bytes <= bytes;
+    for (size_t i = 0; rc == TD_OK && *is_same && i < there->part_count; i++) {
+        const manifest_part *part = &there->parts[i];
+        manifest_part local;
+        rc = part_of_range(file, from, part->bytes, NULL, NULL, &local, err);
+        *is_same = rc == TD_OK && strcmp(local.sha256, part->sha256) == 0;
+        from += part->bytes;
+    }
+    return rc;
+}
+
+td_result part_read(s3_store *store, const manifest_part *part, uint64_t at, void *buf, size_t size,
+                    size_t *got, td_err *err)
+{
+    char key[REMOTE_OBJECT_KEY_BYTES];
+    remote_object_key(part, key);
+    td_result rc = s3_store_read(store, key, at, buf, size, got, err);
+    if (rc != TD_E_NOTFOUND)
+        return rc;
+    rc = td_err_set(err, TD_E_IO, "%s is missing in the store, but its manifest lists it", key);
+    td_err_hint(err, "push the archive to another prefix, and verify it there");
+    return rc;
 }
 
 td_result part_fetch(s3_store *store, const manifest_part *part, part_sink *sink, void *user,
                      td_err *err)
 {
-    object from = {.store = store};
     manifest_part found;
-    remote_object_key(part, from.key);
-    td_result rc = hash_source(read_object, &from, sink, user, &found, err);
-    if (rc == TD_E_NOTFOUND)
-        return td_err_set(err, TD_E_IO, "%s is missing in the store, but its manifest lists it",
-                          from.key);
+    td_result rc = hash_source(&(source){.store = store, .part = part}, sink, user, &found, err);
     if (rc == TD_OK && (found.bytes != part->bytes || strcmp(found.sha256, part->sha256) != 0))
-        rc = td_err_set(err, TD_E_CORRUPT, "%s: the store gave back other bytes", from.key);
+        rc = td_err_set(err, TD_E_CORRUPT, "objects/%s: the store gave back other bytes",
+                        part->sha256);
     return rc;
 }

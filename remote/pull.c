@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "archive/journal.h"
 #include "archive/reindex.h"
 #include "format/segment_name.h"
@@ -18,33 +19,59 @@ typedef struct pull {
     uint64_t done_bytes, all_bytes; /* of its segments */
 } pull;
 
-static td_result append(void *user, const uint8_t *bytes, size_t size, td_err *err)
+/* ---- one file ---- */
+
+typedef struct file_copy {
+    pull *pull;
+    const manifest_file *there;
+    char path[LIMIT_PATH_BYTES];
+    td_file *old; /* NULL: the folder lacks the file */
+    uint64_t old_bytes;
+    uint8_t is_same; /* 1: the folder's file is the store's */
+    td_file *to;
+    /* Of the journal: */
+    uint64_t at;      /* offset of the next piece */
+    uint8_t is_other; /* 1: the folder's is not its begin */
+} file_copy;
+
+/* Open the folder's file, and compare it with the store's. */
+static td_result open_copy(file_copy *copy, td_err *err)
 {
-    return td_io_append(user, bytes, size, err);
+    int is_same = 0;
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = archive_join(copy->pull->into, copy->there->path, copy->path, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = td_io_open(archive_io(copy->pull->into), copy->path, TD_OPEN_READ, &copy->old, &cause);
+    if (rc != TD_OK)
+        return rc == TD_E_NOTFOUND ? TD_OK : td_err_pass(err, rc, &cause);
+    rc = td_io_size(copy->old, &copy->old_bytes, err);
+    if (rc == TD_OK && copy->old_bytes == copy->there->bytes)
+        rc = part_compare_file(copy->old, copy->old_bytes, copy->there, &is_same, err);
+    copy->is_same = (uint8_t)is_same;
+    return rc;
 }
 
-static td_result fetch(pull *p, const manifest_part *part, part_sink *sink, void *user, td_err *err)
+/* Write the store's file, each piece by sink, with the access of the folder's. */
+static td_result copy_parts(file_copy *copy, part_sink *sink, void *user, td_err *err)
 {
-    td_result rc = part_fetch(p->from, part, sink, user, err);
-    p->report->bytes_received += rc == TD_OK ? part->bytes : 0;
-    if (rc == TD_E_CORRUPT)
-        td_err_hint(err, "push the archive to another prefix, and verify it there");
+    pull *p = copy->pull;
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < copy->there->part_count; i++) {
+        rc = part_fetch(p->from, &copy->there->parts[i], sink, user, err);
+        p->report->bytes_received += rc == TD_OK ? copy->there->parts[i].bytes : 0;
+        if (rc == TD_E_CORRUPT)
+            td_err_hint(err, "push the archive to another prefix, and verify it there");
+    }
+    if (rc == TD_OK && copy->old != NULL)
+        rc = td_io_copy_access(archive_io(p->into), copy->path, copy->to, err);
     return rc;
 }
 
 /* ---- the journal ---- */
 
-typedef struct journal_copy {
-    pull *pull;
-    const manifest_file *there;
-    char path[LIMIT_PATH_BYTES];
-    td_file *old;       /* NULL: the folder has no journal */
-    uint64_t old_bytes; /* of it */
-    uint64_t at;        /* where the present part begins, or the next piece of it */
-    td_file *to;        /* NULL: is only compared */
-} journal_copy;
-
-static td_result refuse_other(const journal_copy *copy, td_err *err)
+static td_result refuse_other(const file_copy *copy, td_err *err)
 {
     td_result rc = td_err_set(err, TD_E_INVALID,
                               "%s has another archive, or a later state of this one: its journal "
@@ -54,50 +81,29 @@ static td_result refuse_other(const journal_copy *copy, td_err *err)
     return rc;
 }
 
-/* Append a piece of the store's journal, which must be as the local one, as far as that reaches. */
+/* Append a piece of the store's journal. The local one must be as it, as far as that reaches: is
+ * decided after the piece was proved. */
 static td_result add_piece(void *user, const uint8_t *bytes, size_t size, td_err *err)
 {
-    journal_copy *copy = user;
-    size_t done = 0;
+    file_copy *copy = user;
+    const uint64_t left = copy->at < copy->old_bytes ? copy->old_bytes - copy->at : 0;
+    const size_t old_size = left < size ? (size_t)left : size;
+    uint8_t *old = td_alloc(old_size);
     td_result rc = TD_OK;
-    while (rc == TD_OK && done < size && copy->at + done < copy->old_bytes) {
-        uint8_t old[4096];
-        const uint64_t left = copy->old_bytes - copy->at - done;
-        size_t next = size - done < sizeof old ? size - done : sizeof old;
-        next = left < next ? (size_t)left : next;
-        rc = td_io_read_exact(copy->old, copy->at + done, old, next, err);
-        if (rc == TD_OK && memcmp(old, bytes + done, next) != 0)
-            rc = refuse_other(copy, err);
-        done += next;
-    }
+    if (old_size > 0)
+        rc = td_io_read_exact(copy->old, copy->at, old, old_size, err);
+    copy->is_other |= rc == TD_OK && memcmp(old, bytes, old_size) != 0;
+    td_free(old);
     copy->at += size;
     return rc == TD_OK ? td_io_append(copy->to, bytes, size, err) : rc;
 }
 
-/* Copy a part that the folder has from there. */
-static td_result keep_part(journal_copy *copy, const manifest_part *part, td_err *err)
-{
-    const part_range mine = {copy->old, copy->at, part->bytes};
-    manifest_part found;
-    td_result rc = part_of_range(&mine, copy->to == NULL ? NULL : append, copy->to, &found, err);
-    copy->at += part->bytes;
-    return rc == TD_OK && strcmp(found.sha256, part->sha256) != 0 ? refuse_other(copy, err) : rc;
-}
-
 static td_result copy_journal(void *user, td_file *to, td_err *err)
 {
-    journal_copy *copy = user;
-    td_result rc = TD_OK;
+    file_copy *copy = user;
     copy->to = to;
-    for (size_t i = 0; rc == TD_OK && i < copy->there->part_count; i++) {
-        const manifest_part *part = &copy->there->parts[i];
-        rc = copy->at + part->bytes <= copy->old_bytes
-                 ? keep_part(copy, part, err)
-                 : fetch(copy->pull, part, add_piece, copy, err);
-    }
-    if (rc == TD_OK && to != NULL && copy->old != NULL)
-        rc = td_io_copy_access(archive_io(copy->pull->into), copy->path, to, err);
-    return rc;
+    td_result rc = copy_parts(copy, add_piece, copy, err);
+    return rc == TD_OK && copy->is_other ? refuse_other(copy, err) : rc;
 }
 
 /* Segments without a journal could be any archive's. */
@@ -114,36 +120,22 @@ static td_result check_empty(pull *p, td_err *err)
     return rc;
 }
 
-static td_result open_old(journal_copy *copy, td_err *err)
-{
-    td_err cause;
-    td_err_clear(&cause);
-    td_result rc =
-        td_io_open(archive_io(copy->pull->into), copy->path, TD_OPEN_READ, &copy->old, &cause);
-    if (rc == TD_E_NOTFOUND)
-        return check_empty(copy->pull, err);
-    if (rc != TD_OK)
-        return td_err_pass(err, rc, &cause);
-    rc = td_io_size(copy->old, &copy->old_bytes, err);
-    return rc == TD_OK && copy->old_bytes > copy->there->bytes ? refuse_other(copy, err) : rc;
-}
-
 /* Make the local journal the store's. A failure leaves the folder as it was. */
 static td_result pull_journal(pull *p, td_err *err)
 {
-    journal_copy copy = {.pull = p, .there = remote_manifest_find(&p->manifest, JOURNAL_FILE)};
+    const td_io io = archive_io(p->into);
+    file_copy copy = {.pull = p, .there = remote_manifest_find(&p->manifest, JOURNAL_FILE)};
     char part[LIMIT_PATH_BYTES];
     if (copy.there == NULL)
         return td_err_set(err, TD_E_CORRUPT, "the store's manifest lists no journal");
-    td_result rc = archive_join(p->into, JOURNAL_FILE, copy.path, err);
+    td_result rc = archive_join(p->into, JOURNAL_FILE ".part", part, err);
     if (rc == TD_OK)
-        rc = archive_join(p->into, JOURNAL_FILE ".part", part, err);
-    if (rc == TD_OK)
-        rc = open_old(&copy, err);
-    if (rc == TD_OK && copy.old_bytes == copy.there->bytes) {
-        rc = copy_journal(&copy, NULL, err);
-    } else if (rc == TD_OK) {
-        const td_io io = archive_io(p->into);
+        rc = open_copy(&copy, err);
+    if (rc == TD_OK && copy.old == NULL)
+        rc = check_empty(p, err);
+    else if (rc == TD_OK && !copy.is_same && copy.old_bytes >= copy.there->bytes)
+        rc = refuse_other(&copy, err);
+    if (rc == TD_OK && !copy.is_same) {
         rc = td_io_write_file(io, copy.path, TD_OPEN_CREATE, copy_journal, &copy, err);
         if (rc != TD_OK && td_io_unlink(io, part, NULL) != TD_OK)
             td_log_emit(archive_log(p->into), TD_LOG_INFO, "'%s' is left", part);
@@ -155,59 +147,27 @@ static td_result pull_journal(pull *p, td_err *err)
 
 /* ---- segments ---- */
 
-typedef struct segment_copy {
-    pull *pull;
-    const manifest_file *there;
-    char path[LIMIT_PATH_BYTES];
-    uint8_t has_other; /* 1: the folder has the file, with another content */
-} segment_copy;
-
-/* Compare the folder's file with the store's; *is_same is 0, too, if it is missing. */
-static td_result compare_local(segment_copy *copy, int *is_same, td_err *err)
+static td_result append(void *user, const uint8_t *bytes, size_t size, td_err *err)
 {
-    part_range range = {.file = NULL};
-    uint64_t bytes = 0;
-    td_err cause;
-    td_err_clear(&cause);
-    *is_same = 0;
-    td_result rc =
-        td_io_open(archive_io(copy->pull->into), copy->path, TD_OPEN_READ, &range.file, &cause);
-    if (rc != TD_OK)
-        return rc == TD_E_NOTFOUND ? TD_OK : td_err_pass(err, rc, &cause);
-    rc = td_io_size(range.file, &bytes, err);
-    *is_same = rc == TD_OK && bytes == copy->there->bytes;
-    for (size_t i = 0; *is_same && rc == TD_OK && i < copy->there->part_count; i++) {
-        manifest_part found;
-        range.bytes = copy->there->parts[i].bytes;
-        rc = part_of_range(&range, NULL, NULL, &found, err);
-        *is_same = rc == TD_OK && strcmp(found.sha256, copy->there->parts[i].sha256) == 0;
-        range.from += range.bytes;
-    }
-    copy->has_other = !*is_same;
-    td_io_close(range.file);
-    return rc;
+    return td_io_append(user, bytes, size, err);
 }
 
 static td_result copy_segment(void *user, td_file *to, td_err *err)
 {
-    const segment_copy *copy = user;
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < copy->there->part_count; i++)
-        rc = fetch(copy->pull, &copy->there->parts[i], append, to, err);
-    if (rc == TD_OK && copy->has_other)
-        rc = td_io_copy_access(archive_io(copy->pull->into), copy->path, to, err);
-    return rc;
+    file_copy *copy = user;
+    copy->to = to;
+    return copy_parts(copy, append, to, err);
 }
 
 /* Write the store's file. The store does not keep modes, and a segment may have an account's
  * frames: a new file is its owner's only. */
-static td_result write_segment(segment_copy *copy, td_err *err)
+static td_result write_segment(file_copy *copy, td_err *err)
 {
     const td_io io = archive_io(copy->pull->into);
     const char *name = copy->there->path;
     char folder[LIMIT_PATH_BYTES];
     /* The store's would be the worse one. */
-    if (copy->has_other && copy->there->chain[0] == '\0') {
+    if (copy->old != NULL && copy->there->chain[0] == '\0') {
         td_result rc = td_err_set(err, TD_E_CORRUPT,
                                   "%s could not be read when it was pushed, and the folder has "
                                   "another content",
@@ -226,12 +186,12 @@ static td_result write_segment(segment_copy *copy, td_err *err)
 
 static td_result pull_segment(pull *p, const manifest_file *there, td_err *err)
 {
-    segment_copy copy = {.pull = p, .there = there};
-    int is_same = 0;
-    td_result rc = archive_join(p->into, there->path, copy.path, err);
-    if (rc == TD_OK)
-        rc = compare_local(&copy, &is_same, err);
-    return rc == TD_OK && !is_same ? write_segment(&copy, err) : rc;
+    file_copy copy = {.pull = p, .there = there};
+    td_result rc = open_copy(&copy, err);
+    if (rc == TD_OK && !copy.is_same)
+        rc = write_segment(&copy, err);
+    td_io_close(copy.old);
+    return rc;
 }
 
 /* 1 for a finished segment. Of other files of the manifest the journal is pulled. */
@@ -273,10 +233,8 @@ static td_result count_others(pull *p, td_err *err)
 static td_result read_manifest(pull *p, td_err *err)
 {
     td_result rc = remote_manifest_read(p->from, &p->manifest, err);
-    if (rc == TD_OK && p->manifest.number == 0) {
-        rc = td_err_set(err, TD_E_NOTFOUND, "no archive was pushed to it: no manifest is there");
-        td_err_hint(err, "give the s3://BUCKET/PREFIX that 'tapedeck push' was given");
-    }
+    if (rc == TD_OK && p->manifest.number == 0)
+        rc = remote_manifest_missing(err);
     p->report->manifest = p->manifest.number;
     for (size_t i = 0; i < p->manifest.file_count; i++) {
         const manifest_file *file = &p->manifest.files[i];

@@ -42,47 +42,44 @@ static td_result check_stopped(void *user, const uint8_t *bytes, size_t size, td
     return is_stopped(user) ? TD_EOF : TD_OK;
 }
 
-/* Make the object of what a source gives, whose hash and size are known, and read it back. */
-static td_result send_object(push *p, s3_source *read, void *user, const manifest_part *out,
-                             td_err *err)
+/* Make the object of a part with this content, and read it back. */
+static td_result send_object(push *p, const manifest_part *part, s3_content content, td_err *err)
 {
     int was_there = 0;
     char key[REMOTE_OBJECT_KEY_BYTES];
-    s3_content content = {.bytes = out->bytes, .read = read, .user = user};
-    memcpy(content.sha256, out->sha256, sizeof content.sha256);
-    remote_object_key(out, key);
+    content.bytes = part->bytes;
+    memcpy(content.sha256, part->sha256, sizeof content.sha256);
+    remote_object_key(part, key);
     td_result rc = s3_store_make(p->to, key, &content, &was_there, err);
     if (rc == TD_OK)
-        rc = part_fetch(p->to, out, check_stopped, p, err);
+        rc = part_fetch(p->to, part, check_stopped, p, err);
     if (rc == TD_E_CORRUPT)
         td_err_hint(err, "remove this object, and push again");
-    p->report->bytes_sent += rc == TD_OK ? out->bytes : 0;
+    p->report->bytes_sent += rc == TD_OK ? part->bytes : 0;
     return rc;
 }
 
-/* Make the object of a range. */
-static td_result send_range(push *p, const part_range *range, manifest_part *out, td_err *err)
+/* Make the object of a range of a file. */
+static td_result send_range(push *p, td_file *file, uint64_t from, uint64_t bytes,
+                            manifest_part *out, td_err *err)
 {
-    part_range copy = *range;
-    td_result rc = part_of_range(range, check_stopped, p, out, err);
-    return rc == TD_OK ? send_object(p, part_read_range, &copy, out, err) : rc;
+    td_result rc = part_of_range(file, from, bytes, check_stopped, p, out, err);
+    return rc == TD_OK ? send_object(p, out, (s3_content){.file = file, .from = from}, err) : rc;
 }
 
 /* ---- the journal ---- */
 
-/* Check that the store's journal is the begin of the local one. */
-static td_result check_same(const manifest_file *there, td_file *file, uint64_t bytes, td_err *err)
+/* Open the journal, and check that the store's is the begin of its first bytes. */
+static td_result open_journal(push *p, uint64_t bytes, td_file **out, td_err *err)
 {
-    part_range range = {.file = file};
-    td_result rc = TD_OK;
-    int is_same = there->bytes <= bytes;
-    for (size_t i = 0; rc == TD_OK && is_same && i < there->part_count; i++) {
-        manifest_part local;
-        range.bytes = there->parts[i].bytes;
-        rc = part_of_range(&range, NULL, NULL, &local, err);
-        is_same = strcmp(local.sha256, there->parts[i].sha256) == 0;
-        range.from += range.bytes;
-    }
+    char path[LIMIT_PATH_BYTES];
+    const manifest_file *there = remote_manifest_find(&p->old, JOURNAL_FILE);
+    int is_same = 1;
+    td_result rc = archive_join(p->from, JOURNAL_FILE, path, err);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(p->from), path, TD_OPEN_READ, out, err);
+    if (rc == TD_OK && there != NULL)
+        rc = part_compare_file(*out, bytes, there, &is_same, err);
     if (rc == TD_OK && !is_same) {
         rc = td_err_set(err, TD_E_INVALID,
                         "the store has another archive there, or a later state of this one: its "
@@ -90,17 +87,6 @@ static td_result check_same(const manifest_file *there, td_file *file, uint64_t 
         td_err_hint(err, "push to another prefix");
     }
     return rc;
-}
-
-/* Open the journal, and check that the store's is the begin of its first bytes. */
-static td_result open_journal(push *p, uint64_t bytes, td_file **out, td_err *err)
-{
-    char path[LIMIT_PATH_BYTES];
-    const manifest_file *there = remote_manifest_find(&p->old, JOURNAL_FILE);
-    td_result rc = archive_join(p->from, JOURNAL_FILE, path, err);
-    if (rc == TD_OK)
-        rc = td_io_open(archive_io(p->from), path, TD_OPEN_READ, out, err);
-    return rc == TD_OK && there != NULL ? check_same(there, *out, bytes, err) : rc;
 }
 
 /* List the journal's first bytes: parts that the store has, and one for the rest. */
@@ -112,11 +98,11 @@ static td_result push_journal(push *p, td_file *file, uint64_t bytes, td_err *er
     for (size_t i = 0; there != NULL && i < there->part_count; i++)
         if (there->parts[i].bytes >= JOURNAL_PART_BYTES || there->bytes == bytes)
             manifest_file_add_part(made, &there->parts[i]);
-    const part_range rest = {.file = file, .from = made->bytes, .bytes = bytes - made->bytes};
     manifest_part part;
-    if (rest.bytes > 0)
-        rc = send_range(p, &rest, &part, err);
-    if (rc == TD_OK && rest.bytes > 0)
+    const int has_rest = bytes > made->bytes;
+    if (has_rest)
+        rc = send_range(p, file, made->bytes, bytes - made->bytes, &part, err);
+    if (rc == TD_OK && has_rest)
         manifest_file_add_part(made, &part);
     p->report->journal_bytes = bytes;
     return rc;
@@ -146,9 +132,8 @@ static td_result push_segment(push *p, const archive_segment *segment, const cha
     td_file *file = NULL;
     manifest_part part;
     td_result rc = open_segment(p, segment, &file, err);
-    const part_range all = {.file = file, .bytes = segment->size_bytes};
     if (rc == TD_OK)
-        rc = send_range(p, &all, &part, err);
+        rc = send_range(p, file, 0, segment->size_bytes, &part, err);
     td_io_close(file);
     if (rc != TD_OK)
         return rc;
@@ -250,7 +235,7 @@ static td_result push_parts(push *p, td_bytes copy, td_err *err)
         td_sha256_hex(piece.data, piece.size, part.sha256);
         if (there == NULL || i >= there->part_count || there->parts[i].bytes != part.bytes ||
             strcmp(there->parts[i].sha256, part.sha256) != 0)
-            rc = send_object(p, remote_source_of_bytes, &piece, &part, err);
+            rc = send_object(p, &part, (s3_content){.data = piece.data}, err);
         manifest_file_add_part(made, &part);
     }
     p->report->catalog_bytes = copy.size;

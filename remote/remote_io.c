@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +11,10 @@
 #include "archive/journal.h"
 #include "remote/manifest.h"
 #include "remote/object_cache.h"
+#include "remote/part.h"
 
-/* Blocks that are kept: 8 MiB. */
+/* Blocks that are kept: 8 MiB. Each block has one place, so that blocks that follow each other in a
+ * part do not replace one another. */
 enum { BLOCKS_KEPT = 512 };
 
 enum {
@@ -27,7 +28,6 @@ enum {
 typedef struct block {
     const manifest_part *of; /* NULL: unused */
     uint64_t number;
-    uint64_t used; /* larger: later */
     uint8_t *bytes;
 } block;
 
@@ -48,8 +48,7 @@ struct remote_io {
     remote_manifest manifest;
     uint64_t manifest_bytes;
     _Atomic uint64_t bytes[REMOTE_KIND_COUNT];
-    pthread_mutex_t lock; /* of what follows */
-    uint64_t uses;
+    pthread_mutex_t lock; /* of the blocks */
     block blocks[BLOCKS_KEPT];
 };
 
@@ -77,24 +76,22 @@ static remote_file *as_file(td_file *file)
 
 /* ---- reading ---- */
 
-/* Read exactly these bytes of a part: from the cache, or with a request. An object that is missing
- * or short is an error of the store, not a file that was pruned. */
+/* Read exactly these bytes of a part: from the cache, or with a request. */
 static td_result read_range(const remote_file *from, const manifest_part *part, uint64_t at,
                             void *buf, size_t size, td_err *err)
 {
     remote_io *remote = from->of;
-    char key[REMOTE_OBJECT_KEY_BYTES];
     size_t got = 0;
     if (object_cache_find(remote->cache, part->sha256, at, buf, size)) {
-        atomic_fetch_add(&remote->bytes[REMOTE_CACHED], size);
+        remote->bytes[REMOTE_CACHED] += size;
         return TD_OK;
     }
-    remote_object_key(part, key);
-    td_result rc = s3_store_read(remote->store, key, at, buf, size, &got, err);
-    atomic_fetch_add(&remote->bytes[from->kind], got);
-    if (rc == TD_E_NOTFOUND || (rc == TD_OK && got < size)) {
-        rc = td_err_set(err, TD_E_IO, "%s/%s is %s in the store, but its manifest lists it",
-                        remote->url, key, rc == TD_OK ? "shorter" : "missing");
+    td_result rc = part_read(remote->store, part, at, buf, size, &got, err);
+    remote->bytes[from->kind] += got;
+    if (rc == TD_OK && got < size) {
+        rc = td_err_set(err, TD_E_IO,
+                        "objects/%s is shorter in the store, but its manifest lists it",
+                        part->sha256);
         td_err_hint(err, "push the archive to another prefix, and verify it there");
     }
     if (rc == TD_OK)
@@ -102,36 +99,9 @@ static td_result read_range(const remote_file *from, const manifest_part *part, 
     return rc;
 }
 
-/* Copy from a kept block; 0 if it is not kept. */
-static int copy_kept(remote_io *remote, const manifest_part *part, uint64_t number, size_t from,
-                     void *buf, size_t size)
+static block *place_of(remote_io *remote, const manifest_part *part, uint64_t number)
 {
-    int is_kept = 0;
-    pthread_mutex_lock(&remote->lock);
-    for (size_t i = 0; i < BLOCKS_KEPT && !is_kept; i++) {
-        block *at = &remote->blocks[i];
-        if (at->of != part || at->number != number)
-            continue;
-        memcpy(buf, at->bytes + from, size);
-        at->used = ++remote->uses;
-        is_kept = 1;
-    }
-    pthread_mutex_unlock(&remote->lock);
-    return is_kept;
-}
-
-/* Keep a block in place of the one whose last use is longest ago; takes its bytes. */
-static void keep(remote_io *remote, const manifest_part *part, uint64_t number,
-                 uint8_t *bytes) // NOLINT(readability-non-const-parameter): freed later
-{
-    pthread_mutex_lock(&remote->lock);
-    block *oldest = &remote->blocks[0];
-    for (size_t i = 1; i < BLOCKS_KEPT; i++)
-        if (remote->blocks[i].used < oldest->used)
-            oldest = &remote->blocks[i];
-    td_free(oldest->bytes);
-    *oldest = (block){.of = part, .number = number, .used = ++remote->uses, .bytes = bytes};
-    pthread_mutex_unlock(&remote->lock);
+    return &remote->blocks[((uintptr_t)part / sizeof *part + number) % BLOCKS_KEPT];
 }
 
 /* Read from one block of a part, at most to its end. */
@@ -143,7 +113,13 @@ static td_result read_block(const remote_file *from, const manifest_part *part, 
     const uint64_t end = part->bytes - number * REMOTE_BLOCK_BYTES;
     const uint64_t begin = end < REMOTE_BLOCK_BYTES ? 0 : end - REMOTE_BLOCK_BYTES;
     *got = end - at < size ? (size_t)(end - at) : size;
-    if (copy_kept(remote, part, number, (size_t)(at - begin), buf, *got))
+    block *place = place_of(remote, part, number);
+    pthread_mutex_lock(&remote->lock);
+    const int is_kept = place->of == part && place->number == number;
+    if (is_kept)
+        memcpy(buf, place->bytes + (at - begin), *got);
+    pthread_mutex_unlock(&remote->lock);
+    if (is_kept)
         return TD_OK;
     /* The lock is not held meanwhile: two threads may both request a block. */
     uint8_t *bytes = td_alloc((size_t)(end - begin));
@@ -153,32 +129,28 @@ static td_result read_block(const remote_file *from, const manifest_part *part, 
         return rc;
     }
     memcpy(buf, bytes + (at - begin), *got);
-    keep(remote, part, number, bytes);
+    pthread_mutex_lock(&remote->lock);
+    td_free(place->bytes);
+    *place = (block){.of = part, .number = number, .bytes = bytes};
+    pthread_mutex_unlock(&remote->lock);
     return TD_OK;
 }
 
-/* How many bytes to request after a long read: reads that follow each other, as of a segment's
- * chunks, share requests. An eighth of what was read, so that a selection reads little that it does
- * not need. */
-static size_t bytes_ahead(remote_file *from, const manifest_part *part, uint64_t at, size_t size)
-{
-    const int is_next =
-        from->run_of == part && at >= from->run_end && at - from->run_end <= RUN_GAP_BYTES;
-    from->run_bytes = is_next ? from->run_bytes + size : size;
-    from->run_of = part;
-    from->run_end = at + size;
-    const uint64_t share = is_next ? from->run_bytes / AHEAD_SHARE : 0;
-    const uint64_t left = part->bytes - from->run_end;
-    const uint64_t bytes = share > REMOTE_AHEAD_BYTES ? REMOTE_AHEAD_BYTES : share;
-    return (size_t)(bytes < left ? bytes : left);
-}
-
+/* Reads that follow each other, as of a segment's chunks, share requests: each asks for an eighth
+ * more than what was read, so that a selection reads little that it does not need. */
 static td_result read_long(remote_file *from, const manifest_part *part, uint64_t at, uint8_t *buf,
                            size_t size, td_err *err)
 {
+    const int is_next =
+        from->run_of == part && at >= from->run_end && at - from->run_end <= RUN_GAP_BYTES;
     if (from->run_of != part)
         from->ahead_bytes = 0; /* of another part */
-    const size_t ahead = bytes_ahead(from, part, at, size);
+    from->run_bytes = is_next ? from->run_bytes + size : size;
+    from->run_of = part;
+    from->run_end = at + size;
+    uint64_t ahead = is_next ? from->run_bytes / AHEAD_SHARE : 0;
+    ahead = ahead < REMOTE_AHEAD_BYTES ? ahead : REMOTE_AHEAD_BYTES;
+    ahead = ahead < part->bytes - from->run_end ? ahead : part->bytes - from->run_end;
     if (at >= from->ahead_at && at - from->ahead_at < from->ahead_bytes) {
         const size_t begin = (size_t)(at - from->ahead_at);
         const size_t had = from->ahead_bytes - begin < size ? from->ahead_bytes - begin : size;
@@ -191,16 +163,13 @@ static td_result read_long(remote_file *from, const manifest_part *part, uint64_
         return TD_OK;
     if (ahead < REMOTE_BLOCK_BYTES)
         return read_range(from, part, at, buf, size, err);
-    uint8_t *bytes = td_alloc(size + ahead);
-    td_result rc = read_range(from, part, at, bytes, size + ahead, err);
-    if (rc == TD_OK)
-        memcpy(buf, bytes, size);
     td_free(from->ahead);
-    from->ahead = rc == TD_OK ? bytes : NULL;
+    from->ahead = td_alloc(size + (size_t)ahead);
     from->ahead_at = at;
-    from->ahead_bytes = rc == TD_OK ? size + ahead : 0;
-    if (rc != TD_OK)
-        td_free(bytes);
+    td_result rc = read_range(from, part, at, from->ahead, size + (size_t)ahead, err);
+    from->ahead_bytes = rc == TD_OK ? size + (size_t)ahead : 0;
+    if (rc == TD_OK)
+        memcpy(buf, from->ahead, size);
     return rc;
 }
 
@@ -305,19 +274,15 @@ static td_result remote_size_at(void *ctx, const char *path, uint64_t *out, td_e
     return rc;
 }
 
-/* A name in a folder: the begin of a path's rest, up to its end or the next slash. */
+/* A name in a folder. */
 typedef struct folder_name {
-    const char *name;
-    size_t bytes;
+    char *name;
     td_entry_kind kind;
 } folder_name;
 
 static int compare_names(const void *a, const void *b)
 {
-    const folder_name *x = a;
-    const folder_name *y = b;
-    const int order = memcmp(x->name, y->name, x->bytes < y->bytes ? x->bytes : y->bytes);
-    return order != 0 ? order : (x->bytes > y->bytes) - (x->bytes < y->bytes);
+    return strcmp(((const folder_name *)a)->name, ((const folder_name *)b)->name);
 }
 
 /* The names in the folder `of` ("": the archive). The files of one of its folders are neighbours:
@@ -333,12 +298,12 @@ static size_t find_names(const remote_manifest *manifest, const char *of, folder
             continue;
         const char *name = path + size + (size > 0);
         const size_t bytes = strcspn(name, "/");
-        const td_entry_kind kind = name[bytes] == '/' ? TD_ENTRY_DIR : TD_ENTRY_FILE;
-        if (count > 0 && names[count - 1].kind == kind && names[count - 1].bytes == bytes &&
-            memcmp(names[count - 1].name, name, bytes) == 0)
+        const char *last = count == 0 ? "" : names[count - 1].name;
+        if (strncmp(last, name, bytes) == 0 && last[bytes] == '\0')
             continue;
         names = td_array_grow(names, count, sizeof *names);
-        names[count++] = (folder_name){.name = name, .bytes = bytes, .kind = kind};
+        names[count++] = (folder_name){td_strndup(name, bytes),
+                                       name[bytes] == '/' ? TD_ENTRY_DIR : TD_ENTRY_FILE};
     }
     if (count > 0)
         qsort(names, count, sizeof *names, compare_names);
@@ -355,10 +320,10 @@ static td_result remote_list(void *ctx, const char *path, td_list_fn *fn, void *
     td_result rc = TD_OK;
     if (count == 0)
         rc = td_err_set(err, TD_E_NOTFOUND, "'%s' is not in the store", path);
-    for (size_t i = 0; rc == TD_OK && i < count; i++) {
-        char *name = td_strndup(names[i].name, names[i].bytes);
-        rc = fn(user, name, names[i].kind, err);
-        td_free(name);
+    for (size_t i = 0; i < count; i++) {
+        if (rc == TD_OK)
+            rc = fn(user, names[i].name, names[i].kind, err);
+        td_free(names[i].name);
     }
     td_free(names);
     return rc;
@@ -415,10 +380,8 @@ td_result remote_io_open(const char *url, const td_log *log, remote_io **out, td
     td_result rc = s3_store_open(&options, &made->store, err);
     if (rc == TD_OK)
         rc = remote_manifest_read(made->store, &made->manifest, err);
-    if (rc == TD_OK && made->manifest.number == 0) {
-        rc = td_err_set(err, TD_E_NOTFOUND, "no archive was pushed to it: no manifest is there");
-        td_err_hint(err, "give the s3://BUCKET/PREFIX to which an archive was pushed");
-    }
+    if (rc == TD_OK && made->manifest.number == 0)
+        rc = remote_manifest_missing(err);
     if (rc != TD_OK) {
         remote_io_close(made);
         return td_err_add(err, rc, "cannot open archive '%s'", url);
@@ -438,11 +401,6 @@ void remote_io_prove(remote_io *remote)
     free_blocks(remote);
 }
 
-static uint64_t bytes_of(const remote_io *remote, remote_kind kind)
-{
-    return atomic_load(&remote->bytes[kind]);
-}
-
 void remote_io_close(remote_io *remote)
 {
     if (remote == NULL)
@@ -454,9 +412,9 @@ void remote_io_close(remote_io *remote)
                     " bytes: manifest %" PRIu64 ", journal %" PRIu64 ", catalog %" PRIu64
                     ", segments %" PRIu64 "; from the cache %" PRIu64,
                     remote->url, remote->manifest.number, traffic.requests, traffic.received_bytes,
-                    remote->manifest_bytes, bytes_of(remote, REMOTE_JOURNAL),
-                    bytes_of(remote, REMOTE_CATALOG), bytes_of(remote, REMOTE_SEGMENT),
-                    bytes_of(remote, REMOTE_CACHED));
+                    remote->manifest_bytes, remote->bytes[REMOTE_JOURNAL],
+                    remote->bytes[REMOTE_CATALOG], remote->bytes[REMOTE_SEGMENT],
+                    remote->bytes[REMOTE_CACHED]);
     }
     s3_store_close(remote->store);
     remote_manifest_fini(&remote->manifest);
@@ -470,11 +428,6 @@ void remote_io_close(remote_io *remote)
 td_io remote_io_table(remote_io *remote)
 {
     return (td_io){.ops = &REMOTE_OPS, .ctx = remote};
-}
-
-s3_traffic remote_io_traffic(const remote_io *remote)
-{
-    return s3_store_traffic(remote->store);
 }
 
 td_result remote_open_archive(const archive_options *options, const char *path, remote_io **remote,

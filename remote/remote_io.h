@@ -40,9 +40,6 @@ void remote_io_close(remote_io *remote);
 /* The table; valid until close. Any thread, but a td_file belongs to one thread at a time. */
 td_io remote_io_table(remote_io *remote);
 
-/* Traffic of this table's requests. */
-s3_traffic remote_io_traffic(const remote_io *remote);
-
 /* Open the archive at path for reading: on the disk, by the table in options, or in a store if path
  * is a URL; *remote is NULL for one on the disk. Errors of archive_open and remote_io_open. The
  * caller closes *out, then *remote. */

@@ -1,7 +1,6 @@
 #include "remote/s3_http.h"
 
 #include <dlfcn.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +10,6 @@
 #include <curl/curl.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 
 enum {
     /* A request ends if fewer bytes than this pass for so long. */
@@ -25,20 +23,25 @@ enum {
 /* The interface that curl/curl.h declares. */
 #define CURL_LIBRARY "libcurl.so.4"
 
+/* The functions that are used, without "curl_". */
+#define FUNCTIONS(DO)                                                                              \
+    DO(global_init)                                                                                \
+    DO(easy_init)                                                                                  \
+    DO(easy_cleanup)                                                                               \
+    DO(easy_reset)                                                                                 \
+    DO(easy_setopt)                                                                                \
+    DO(easy_getinfo)                                                                               \
+    DO(easy_perform)                                                                               \
+    DO(easy_strerror)                                                                              \
+    DO(slist_append)                                                                               \
+    DO(slist_free_all)
+#define AS_MEMBER(name) __typeof__(curl_##name) *name;
+#define AS_ROW(name)    {"curl_" #name, offsetof(curl_library, name)},
+
 /* libcurl's functions, loaded when they are first used. Linked, it and the thirty libraries that it
- * needs would make each start of any program several times as long. Each as in libcurl, without
- * "curl_". */
+ * needs would make each start of any program several times as long. */
 typedef struct curl_library {
-    CURLcode (*global_init)(long flags);
-    CURL *(*easy_init)(void);
-    void (*easy_cleanup)(CURL *handle);
-    void (*easy_reset)(CURL *handle);
-    CURLcode (*easy_setopt)(CURL *handle, CURLoption option, ...);
-    CURLcode (*easy_getinfo)(CURL *handle, CURLINFO info, ...);
-    CURLcode (*easy_perform)(CURL *handle);
-    const char *(*easy_strerror)(CURLcode code);
-    struct curl_slist *(*slist_append)(struct curl_slist *list, const char *text);
-    void (*slist_free_all)(struct curl_slist *list);
+    FUNCTIONS(AS_MEMBER)
 } curl_library;
 
 struct s3_http {
@@ -54,9 +57,9 @@ typedef struct transfer {
     const curl_library *curl;
     CURL *handle;
     struct curl_slist *headers;
-    uint64_t source_at;
-    td_result source_rc;
-    td_err source_err;
+    uint64_t content_at;
+    td_result content_rc;
+    td_err content_err;
     uint8_t is_too_long;
     char reason[CURL_ERROR_SIZE]; /* libcurl's */
 } transfer;
@@ -69,25 +72,12 @@ static td_result curl_library_load(curl_library *out, td_err *err)
     static const struct {
         const char *name;
         size_t offset;
-    } FUNCTIONS[] = {
-        {"curl_global_init", offsetof(curl_library, global_init)},
-        {"curl_easy_init", offsetof(curl_library, easy_init)},
-        {"curl_easy_cleanup", offsetof(curl_library, easy_cleanup)},
-        {"curl_easy_reset", offsetof(curl_library, easy_reset)},
-        {"curl_easy_setopt", offsetof(curl_library, easy_setopt)},
-        {"curl_easy_getinfo", offsetof(curl_library, easy_getinfo)},
-        {"curl_easy_perform", offsetof(curl_library, easy_perform)},
-        {"curl_easy_strerror", offsetof(curl_library, easy_strerror)},
-        {"curl_slist_append", offsetof(curl_library, slist_append)},
-        {"curl_slist_free_all", offsetof(curl_library, slist_free_all)},
-    };
-    _Static_assert(sizeof FUNCTIONS / sizeof FUNCTIONS[0] * sizeof(void *) == sizeof *out,
-                   "each function has a name");
+    } ROWS[] = {FUNCTIONS(AS_ROW)};
     void *library = dlopen(CURL_LIBRARY, RTLD_NOW | RTLD_LOCAL);
     void *function = library;
-    for (size_t i = 0; function != NULL && i < sizeof FUNCTIONS / sizeof FUNCTIONS[0]; i++) {
-        function = dlsym(library, FUNCTIONS[i].name);
-        memcpy((char *)out + FUNCTIONS[i].offset, &function, sizeof function);
+    for (size_t i = 0; function != NULL && i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        function = dlsym(library, ROWS[i].name);
+        memcpy((char *)out + ROWS[i].offset, &function, sizeof function);
     }
     if (function == NULL) {
         const char *why = dlerror();
@@ -155,26 +145,22 @@ static void release_handle(s3_http *http, CURL *handle, int is_sound)
 
 /* ---- what libcurl calls ---- */
 
-static size_t on_source(char *buf, size_t size, size_t count_of, void *user)
+static size_t on_content(char *buf, size_t size, size_t count_of, void *user)
 {
     transfer *t = user;
     const s3_content *content = t->of->content;
-    const uint64_t left = content->bytes - t->source_at;
-    const size_t most = size * count_of < left ? size * count_of : (size_t)left;
-    size_t got = 0;
-    if (most == 0)
-        return 0;
-    t->source_rc = content->read(content->user, t->source_at, buf, most, &got, &t->source_err);
-    if (t->source_rc == TD_OK && got == 0)
-        t->source_rc = td_err_set(&t->source_err, TD_E_TRUNCATED,
-                                  "the content ends after %" PRIu64 " of %" PRIu64 " bytes",
-                                  t->source_at, content->bytes);
-    if (t->source_rc != TD_OK)
+    const uint64_t left = content->bytes - t->content_at;
+    const size_t bytes = size * count_of < left ? size * count_of : (size_t)left;
+    if (content->file == NULL && bytes > 0)
+        memcpy(buf, content->data + t->content_at, bytes);
+    else if (bytes > 0)
+        t->content_rc = td_io_read_exact(content->file, content->from + t->content_at, buf, bytes,
+                                         &t->content_err);
+    if (t->content_rc != TD_OK)
         return CURL_READFUNC_ABORT;
-    TD_ASSERT(got <= most);
-    t->source_at += got;
-    t->of->sent_bytes += got;
-    return got;
+    t->content_at += bytes;
+    t->of->sent_bytes += bytes;
+    return bytes;
 }
 
 /* A request on a kept connection that the peer has closed is sent again by libcurl itself. */
@@ -183,54 +169,38 @@ static int on_seek(void *user, curl_off_t at, int origin)
     transfer *t = user;
     if (origin != SEEK_SET || at != 0)
         return CURL_SEEKFUNC_CANTSEEK;
-    t->source_at = 0;
+    t->content_at = 0;
     return CURL_SEEKFUNC_OK;
 }
 
 static size_t on_body(char *data, size_t size, size_t count_of, void *user)
 {
     transfer *t = user;
-    s3_exchange *exchange = t->of;
-    const size_t bytes = size * count_of;
-    long status = 0;
-    t->curl->easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 206 && exchange->into != NULL) {
-        t->is_too_long = bytes > exchange->into_size - exchange->got;
-        if (t->is_too_long)
-            return 0;
-        memcpy(exchange->into + exchange->got, data, bytes);
-        exchange->got += bytes;
-        return bytes;
-    }
-    t->is_too_long = td_buf_append(exchange->body, data, bytes, NULL) != TD_OK;
-    return t->is_too_long ? 0 : bytes;
+    t->is_too_long = td_buf_append(t->of->body, data, size * count_of, NULL) != TD_OK;
+    return t->is_too_long ? 0 : size * count_of;
 }
 
 static size_t on_header(char *data, size_t size, size_t count_of, void *user)
 {
     const transfer *t = user;
-    td_bytes value = td_bytes_of(data, size * count_of);
-    td_bytes name = td_bytes_of(NULL, 0);
-    (void)td_bytes_next(&value, ':', &name); /* other lines have no value */
-    while (value.size > 0 && value.data[value.size - 1] <= ' ')
-        value.size--;
-    while (value.size > 0 && value.data[0] == ' ')
-        value = td_bytes_of(value.data + 1, value.size - 1);
     const struct {
         const char *name;
         char *value;
     } fields[] = {
-        {"content-range", t->of->content_range},
-        {"x-amz-bucket-region", t->of->region},
-        {"etag", t->of->etag},
+        {"content-range:", t->of->content_range},
+        {"x-amz-bucket-region:", t->of->region},
+        {"etag:", t->of->etag},
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        if (value.size == 0 || name.size != strlen(fields[i].name) ||
-            strncasecmp((const char *)name.data, fields[i].name, name.size) != 0)
+        size_t begin = strlen(fields[i].name);
+        size_t end = size * count_of;
+        if (end < begin || strncasecmp(data, fields[i].name, begin) != 0)
             continue;
-        const size_t most = value.size < S3_FIELD_BYTES ? value.size : S3_FIELD_BYTES - 1;
-        memcpy(fields[i].value, value.data, most);
-        fields[i].value[most] = '\0';
+        while (begin < end && data[begin] == ' ')
+            begin++;
+        while (end > begin && (uint8_t)data[end - 1] <= ' ')
+            end--;
+        (void)snprintf(fields[i].value, S3_FIELD_BYTES, "%.*s", (int)(end - begin), data + begin);
     }
     return size * count_of;
 }
@@ -241,23 +211,12 @@ static void add_header(transfer *t, const char *name, const char *value)
 {
     td_buf line;
     td_buf_init(&line, HEADER_BYTES);
-    td_buf_add(&line, name, strlen(name));
-    td_buf_add(&line, ": ", 2);
-    td_buf_add(&line, value, strlen(value) + 1);
-    struct curl_slist *next = t->curl->slist_append(t->headers, (const char *)line.data);
-    explicit_bzero(line.data, line.size);
+    td_buf_print(&line, "%s: %s", name, value);
+    td_buf_add(&line, "", 1);
+    t->headers = t->curl->slist_append(t->headers, (const char *)line.data);
     td_buf_fini(&line);
-    if (next == NULL)
+    if (t->headers == NULL)
         td_out_of_memory(0);
-    t->headers = next;
-}
-
-/* Headers have tokens. */
-static void free_headers(const transfer *t)
-{
-    for (struct curl_slist *at = t->headers; at != NULL; at = at->next)
-        explicit_bzero(at->data, strlen(at->data));
-    t->curl->slist_free_all(t->headers);
 }
 
 static void set_options(transfer *t)
@@ -281,7 +240,7 @@ static void set_options(transfer *t)
     curl->easy_setopt(handle, CURLOPT_WRITEDATA, t);
     curl->easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
     curl->easy_setopt(handle, CURLOPT_HEADERDATA, t);
-    if (exchange->ca_file != NULL)
+    if (exchange->ca_file[0] != '\0')
         curl->easy_setopt(handle, CURLOPT_CAINFO, exchange->ca_file);
     if (exchange->is_direct)
         curl->easy_setopt(handle, CURLOPT_NOPROXY, "*");
@@ -291,7 +250,7 @@ static void set_options(transfer *t)
     }
     curl->easy_setopt(handle, CURLOPT_UPLOAD, 1L);
     curl->easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, (curl_off_t)exchange->content->bytes);
-    curl->easy_setopt(handle, CURLOPT_READFUNCTION, on_source);
+    curl->easy_setopt(handle, CURLOPT_READFUNCTION, on_content);
     curl->easy_setopt(handle, CURLOPT_READDATA, t);
     curl->easy_setopt(handle, CURLOPT_SEEKFUNCTION, on_seek);
     curl->easy_setopt(handle, CURLOPT_SEEKDATA, t);
@@ -323,8 +282,8 @@ static s3_http_end explain(const transfer *t, CURLcode code, td_err *err)
     long number = 0;
     if (code == CURLE_OUT_OF_MEMORY)
         td_out_of_memory(0);
-    if (t->source_rc != TD_OK) {
-        (void)td_err_pass(err, t->source_rc, &t->source_err);
+    if (t->content_rc != TD_OK) {
+        (void)td_err_pass(err, t->content_rc, &t->content_err);
         return S3_HTTP_NO_CONTENT;
     }
     if (t->is_too_long) {
@@ -354,7 +313,6 @@ s3_http_end s3_http_send(s3_http *http, s3_exchange *exchange, td_err *err)
 {
     transfer t = {.of = exchange, .curl = &http->curl};
     exchange->status = 0;
-    exchange->got = 0;
     exchange->sent_bytes = 0;
     exchange->content_range[0] = exchange->region[0] = exchange->etag[0] = '\0';
     td_buf_clear(exchange->body);
@@ -369,6 +327,6 @@ s3_http_end s3_http_send(s3_http *http, s3_exchange *exchange, td_err *err)
     http->curl.easy_getinfo(t.handle, CURLINFO_RESPONSE_CODE, &exchange->status);
     s3_http_end end = code == CURLE_OK ? S3_HTTP_REPLY : explain(&t, code, err);
     release_handle(http, t.handle, code == CURLE_OK && exchange->status / 100 == 2);
-    free_headers(&t);
+    http->curl.slist_free_all(t.headers);
     return end;
 }

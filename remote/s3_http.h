@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/io.h"
 #include "remote/s3_sign.h"
 
 /* libcurl, and connections that are kept for further requests. */
@@ -20,16 +21,13 @@ typedef struct s3_http s3_http;
 TD_MUST_USE td_result s3_http_open(s3_http **out, td_err *err);
 void s3_http_close(s3_http *http); /* NULL is allowed */
 
-/* Supplies the next bytes of an object, up to size; *got is 0 only at the end. It is called from
- * the first byte again (at == 0) when a request is sent again. */
-typedef td_result s3_source(void *user, uint64_t at, void *buf, size_t size, size_t *got,
-                            td_err *err);
-
+/* The content of an object: a range of a file, or bytes. */
 typedef struct s3_content {
     uint64_t bytes;
-    char sha256[TD_SHA256_HEX_BYTES]; /* of the content */
-    s3_source *read;
-    void *user;
+    char sha256[TD_SHA256_HEX_BYTES];
+    td_file *file; /* from the offset `from`; NULL: data */
+    uint64_t from;
+    const uint8_t *data;
 } s3_content;
 
 enum { S3_FIELD_BYTES = 128 }; /* of a header of a reply, truncated */
@@ -42,17 +40,14 @@ typedef struct s3_exchange {
     const s3_pair *headers;
     size_t header_count;
     const s3_content *content; /* NULL: no body */
-    const char *ca_file;       /* certificates of authorities; NULL: the system's */
+    const char *ca_file;       /* certificates of authorities; "": the system's */
     unsigned connect_s;        /* limits of the time to connect, and of the whole exchange */
     unsigned whole_s;
     uint8_t is_direct; /* 1: without the environment's proxies */
-    uint8_t *into;     /* where the content of a reply with status 206 is stored, or NULL */
-    size_t into_size;
-    td_buf *body; /* any other content; its limit bounds the reply */
+    td_buf *body;      /* gets the reply's content; its limit bounds that */
 
     /* The reply. */
     long status; /* 0: none */
-    size_t got;  /* of `into` */
     uint64_t sent_bytes;
     char content_range[S3_FIELD_BYTES];
     char region[S3_FIELD_BYTES]; /* x-amz-bucket-region */
@@ -64,7 +59,7 @@ typedef enum s3_http_end {
     S3_HTTP_UNREACHED,  /* no connection */
     S3_HTTP_BROKEN,     /* no whole reply, or a longer one than the request allows */
     S3_HTTP_UNTRUSTED,  /* the peer's certificate is not trusted; with a hint */
-    S3_HTTP_NO_CONTENT, /* the content's source failed; err has its error */
+    S3_HTTP_NO_CONTENT, /* the content cannot be read; err has the reason */
 } s3_http_end;
 
 /* Send a request once. Sets err unless a reply was received. */

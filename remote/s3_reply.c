@@ -7,26 +7,14 @@
 
 enum { KEY_BYTES = 1025 };
 
-/* Cut the bytes before `end` off *rest, and `end` itself. 0: end is not in it. */
-static int cut_before(td_bytes *rest, const char *end, td_bytes *out)
-{
-    const size_t size = strlen(end);
-    const uint8_t *at = rest->size == 0 ? NULL : memmem(rest->data, rest->size, end, size);
-    if (at == NULL)
-        return 0;
-    *out = td_bytes_of(rest->data, (size_t)(at - rest->data));
-    *rest = td_bytes_of(at + size, rest->size - out->size - size);
-    return 1;
-}
-
 /* Find the next element that has only text: <name>text</name>. Its text is not decoded. 0: no more,
  * or a malformed document. */
 static int next_leaf(td_bytes *rest, td_bytes *name, td_bytes *text)
 {
     td_bytes end;
-    while (cut_before(rest, "<", text) && cut_before(rest, ">", name)) {
+    while (td_bytes_next(rest, '<', text) && td_bytes_next(rest, '>', name)) {
         td_bytes after = *rest;
-        if (!cut_before(&after, "<", text) || !cut_before(&after, ">", &end))
+        if (!td_bytes_next(&after, '<', text) || !td_bytes_next(&after, '>', &end))
             return 0;
         if (end.size == 0 || end.data[0] != '/' ||
             !td_bytes_equal(td_bytes_of(end.data + 1, end.size - 1), *name))
@@ -85,7 +73,7 @@ static int decode(td_bytes text, char *out, size_t out_bytes)
         td_bytes rest = td_bytes_of(text.data + 1, text.size - 1);
         td_bytes name;
         if (text.data[0] == '&')
-            piece_size = cut_before(&rest, ";", &name) ? write_utf8(entity(name), piece) : 0;
+            piece_size = td_bytes_next(&rest, ';', &name) ? write_utf8(entity(name), piece) : 0;
         if (piece_size == 0 || size + piece_size >= out_bytes)
             return 0;
         memcpy(out + size, piece, piece_size);

@@ -19,7 +19,8 @@ enum {
     TRIES = 2,
     ROLE_BYTES_MAX = 128, /* of a role's name; IAM allows 64 */
     REPLY_BYTES_MAX = 64 << 10,
-    URL_BYTES_MAX = 16 << 10, /* LIMIT_URL_BYTES, or a role's name, encoded */
+    TOKEN_BYTES = 16 << 10, /* of a header's value, with the NUL */
+    URL_BYTES = LIMIT_URL_BYTES + TD_HOST_BYTES + 16,
 };
 
 static const char CONTAINER_SERVICE[] = "http://169.254.170.2"; /* of ECS */
@@ -31,45 +32,28 @@ struct s3_role {
     const s3_config *config;
     const td_log *log;
     td_clock clock;
-    char *address;        /* of the service */
-    char *target;         /* of a container's credentials; NULL: the service is the instance's */
-    pthread_mutex_t lock; /* of what follows; held during a renewal */
+    char address[TD_HOST_BYTES + 16]; /* of the service */
+    char target[LIMIT_URL_BYTES];     /* of a container's credentials; "": an instance's service */
+    pthread_mutex_t lock;             /* of what follows; held during a renewal */
     s3_credentials keys;
     uint64_t renew_ns;
 };
 
 /* ---- requests ---- */
 
-/* A reply. It has secrets, so reply_fini wipes it, and it does not grow, which would leave copies.
- */
-static void reply_init(td_buf *reply)
-{
-    td_buf_init(reply, REPLY_BYTES_MAX);
-    td_buf_grow(reply, REPLY_BYTES_MAX);
-}
-
-static void reply_fini(td_buf *reply)
-{
-    explicit_bzero(reply->data, reply->capacity);
-    td_buf_fini(reply);
-}
-
-/* Request a target of the service, with one header, unless its value is NULL. TD_E_NOTFOUND:
- * no reply, or 404; TD_E_IO: another status. The target, which may have a secret, is in no error.
- */
+/* Request a target of the service, with one header, unless its value is "". TD_E_NOTFOUND: no
+ * reply, or 404; TD_E_IO: another status. The target, which may have a secret, is in no error. */
 static td_result ask(const s3_role *role, const char *method, const char *target,
                      const s3_pair *header, td_buf *reply, td_err *err)
 {
-    td_buf url;
-    td_buf_init(&url, URL_BYTES_MAX);
-    td_buf_add(&url, role->address, strlen(role->address));
-    td_buf_add(&url, target, strlen(target) + 1);
+    char url[URL_BYTES];
+    (void)snprintf(url, sizeof url, "%s%s", role->address, target);
     s3_exchange exchange = {
         .method = method,
         .address = role->address,
-        .url = (const char *)url.data,
+        .url = url,
         .headers = header,
-        .header_count = header->value != NULL,
+        .header_count = header->value[0] != '\0',
         .ca_file = role->config->ca_file,
         .connect_s = CONNECT_S,
         .whole_s = WHOLE_S,
@@ -79,7 +63,6 @@ static td_result ask(const s3_role *role, const char *method, const char *target
     s3_http_end end = S3_HTTP_BROKEN;
     for (unsigned n = 0; n < TRIES && (end != S3_HTTP_REPLY || exchange.status / 100 == 5); n++)
         end = s3_http_send(role->http, &exchange, err);
-    td_buf_fini(&url);
     if (end != S3_HTTP_REPLY)
         return TD_E_NOTFOUND;
     if (exchange.status == 200)
@@ -90,32 +73,23 @@ static td_result ask(const s3_role *role, const char *method, const char *target
 
 /* ---- documents ---- */
 
-static char *member(json_value document, const char *name)
-{
-    td_bytes text;
-    return json_find_text(document, name, &text) && text.size > 0
-               ? td_strndup((const char *)text.data, text.size)
-               : NULL;
-}
-
 static td_result read_document(const s3_role *role, json_value document, s3_credentials *out,
                                td_err *err)
 {
-    td_bytes text;
+    td_bytes key_id, secret, token, text;
     if (json_find_text(document, "Code", &text) && !td_bytes_is(text, "Success"))
         return td_err_set(err, TD_E_IO, "%s has no credentials: %.*s", role->address,
                           (int)(text.size < ROLE_BYTES_MAX ? text.size : ROLE_BYTES_MAX),
                           (const char *)text.data);
-    *out = (s3_credentials){.key_id = member(document, "AccessKeyId"),
-                            .secret = member(document, "SecretAccessKey"),
-                            .token = member(document, "Token")};
-    if (out->key_id == NULL || out->secret == NULL || out->token == NULL ||
-        !json_find_text(document, "Expiration", &text) ||
+    if (!json_find_text(document, "AccessKeyId", &key_id) ||
+        !json_find_text(document, "SecretAccessKey", &secret) ||
+        !json_find_text(document, "Token", &token) || key_id.size == 0 || secret.size == 0 ||
+        token.size == 0 || !json_find_text(document, "Expiration", &text) ||
         td_time_parse_rfc3339(text, &out->expires_ns, NULL) != TD_OK)
         return td_err_set(err, TD_E_IO,
                           "%s replies without AccessKeyId, SecretAccessKey, Token and Expiration",
                           role->address);
-    if (s3_credentials_check(out, err) != TD_OK)
+    if (s3_credentials_set(out, key_id, secret, token, err) != TD_OK)
         return td_err_add(err, TD_E_IO, "%s", role->address);
     if (out->expires_ns > clock_wall_ns(role->clock))
         return TD_OK;
@@ -126,122 +100,110 @@ static td_result read_document(const s3_role *role, json_value document, s3_cred
     return TD_E_IO;
 }
 
-/* Read the reply; *out is empty on failure. */
-static td_result read_reply(const s3_role *role, td_buf *reply, s3_credentials *out, td_err *err)
+static td_result read_reply(const s3_role *role, const td_buf *reply, s3_credentials *out,
+                            td_err *err)
 {
     json_parser *parser = json_parser_open(REPLY_BYTES_MAX);
     json_value document;
-    /* The bytes after the text are the reply's own, so the parser makes no copy. */
-    td_result rc = reply->size > REPLY_BYTES_MAX - JSON_PADDING_BYTES
-                       ? TD_E_LIMIT
-                       : json_parse(parser, td_buf_view(reply), JSON_PADDED, &document, NULL);
+    td_result rc = json_parse(parser, td_buf_view(reply), JSON_COPIED, &document, NULL);
     rc = rc == TD_OK ? read_document(role, document, out, err)
                      : td_err_set(err, TD_E_IO, "%s does not reply with JSON", role->address);
     json_parser_close(parser);
-    if (rc != TD_OK)
-        s3_credentials_fini(out);
     return rc;
 }
 
 /* ---- a container's and an instance's ---- */
 
-/* The value of the header Authorization, from a file, which is replaced from time to time, or from
- * a variable. NULL: neither is given. */
-static td_result read_authorization(char **out, td_err *err)
+/* Copy the first line of a text. TD_E_IO: it is longer, or cannot be a header's value. */
+static td_result copy_line(td_bytes text, char out[TOKEN_BYTES], const char *of, td_err *err)
 {
-    const char *path = s3_variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", NULL);
-    const char *value = s3_variable("AWS_CONTAINER_AUTHORIZATION_TOKEN", NULL);
+    size_t size = 0;
+    while (size < text.size && size + 1 < TOKEN_BYTES && text.data[size] >= ' ' &&
+           text.data[size] <= '~')
+        size++;
+    if (size < text.size && text.data[size] != '\r' && text.data[size] != '\n')
+        return td_err_set(err, TD_E_IO, "%s is malformed: byte %zu", of, size + 1);
+    (void)snprintf(out, TOKEN_BYTES, "%.*s", (int)size, (const char *)text.data);
+    return TD_OK;
+}
+
+/* The value of the header Authorization, from a file, which is replaced from time to time, or from
+ * a variable. "": neither is given. */
+static td_result read_authorization(char out[TOKEN_BYTES], td_err *err)
+{
+    static const char VARIABLE[] = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+    static const char FILE_VARIABLE[] = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+    const char *path = s3_variable(FILE_VARIABLE, NULL);
+    const char *value = s3_variable(VARIABLE, NULL);
     uint8_t *text = NULL;
     size_t size = 0;
-    td_result rc = TD_OK;
-    if (path != NULL)
-        rc = td_io_read_file(io_posix(), path, REPLY_BYTES_MAX / 2, &text, &size, err);
-    if (rc != TD_OK)
-        return td_err_add(err, TD_E_IO, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-    *out = text != NULL ? (char *)text : td_strdup(value);
-    if (*out == NULL)
-        return TD_OK;
-    size = strcspn(*out, "\r\n");
-    (*out)[size] = '\0';
-    for (const char *at = *out; *at != '\0'; at++)
-        if (*at < ' ' || *at > '~')
-            return td_err_set(err, TD_E_IO,
-                              "the token of AWS_CONTAINER_AUTHORIZATION_TOKEN%s is malformed: byte "
-                              "%d",
-                              path == NULL ? "" : "_FILE", (int)(at - *out) + 1);
-    return TD_OK;
+    if (path == NULL)
+        return copy_line(td_bytes_str(value == NULL ? "" : value), out,
+                         "the token of AWS_CONTAINER_AUTHORIZATION_TOKEN", err);
+    td_result rc = td_io_read_file(io_posix(), path, TOKEN_BYTES, &text, &size, err);
+    rc = rc == TD_OK ? copy_line(td_bytes_of(text, size), out, "the token", err) : TD_E_IO;
+    td_free(text);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "%s", FILE_VARIABLE);
 }
 
 static td_result ask_container(const s3_role *role, td_buf *reply, td_err *err)
 {
-    s3_pair header = {"authorization", NULL};
-    char *value = NULL;
-    td_result rc = read_authorization(&value, err);
-    header.value = value;
+    char value[TOKEN_BYTES];
+    const s3_pair header = {"authorization", value};
+    td_result rc = read_authorization(value, err);
     if (rc == TD_OK)
         rc = ask(role, "GET", role->target, &header, reply, err);
-    if (value != NULL)
-        explicit_bzero(value, strlen(value));
-    td_free(value);
     /* The variable promises credentials, so their absence is an error of the service. */
     return rc == TD_OK ? rc : td_err_add(err, TD_E_IO, "the container's role");
 }
 
-/* The first line of a reply as a text, encoded for a path. */
-static void encode_line(const td_buf *reply, td_buf *out)
+/* Ask for the role's name, which is the first line of the reply, and for its credentials. */
+static td_result ask_of_role(const s3_role *role, const s3_pair *header, td_buf *reply, td_err *err)
 {
-    td_bytes rest = td_buf_view(reply);
-    td_bytes line = td_bytes_of(NULL, 0);
-    (void)td_bytes_next(&rest, '\n', &line); /* an empty reply has no line */
-    if (line.size <= ROLE_BYTES_MAX)
-        s3_sign_encode(line, "", out);
+    char name[TOKEN_BYTES];
+    td_buf target;
+    td_result rc = ask(role, "GET", METADATA_ROLES, header, reply, err);
+    if (rc == TD_OK)
+        rc = copy_line(td_buf_view(reply), name, "the role's name", err);
+    if (rc == TD_OK && (name[0] == '\0' || strlen(name) > ROLE_BYTES_MAX))
+        rc = td_err_set(err, TD_E_NOTFOUND, "%s names no role", role->address);
+    if (rc != TD_OK)
+        return rc;
+    td_buf_init(&target, URL_BYTES);
+    td_buf_print(&target, "%s", METADATA_ROLES);
+    s3_sign_encode(td_bytes_str(name), "", &target);
+    td_buf_add(&target, "", 1);
+    rc = ask(role, "GET", (const char *)target.data, header, reply, err);
+    td_buf_fini(&target);
+    return rc;
 }
 
 static td_result ask_instance(const s3_role *role, td_buf *reply, td_err *err)
 {
     const s3_pair lifetime = {"x-aws-ec2-metadata-token-ttl-seconds", "21600"};
-    s3_pair header = {"x-aws-ec2-metadata-token", NULL};
+    char token[TOKEN_BYTES];
+    const s3_pair header = {"x-aws-ec2-metadata-token", token};
     td_result rc = ask(role, "PUT", "/latest/api/token", &lifetime, reply, err);
-    td_buf target;
-    td_buf_init(&target, URL_BYTES_MAX);
-    td_buf_add(&target, METADATA_ROLES, sizeof METADATA_ROLES);
-    char *token = NULL;
-    if (rc == TD_OK) {
-        token = td_strndup((const char *)reply->data, reply->size);
-        token[strcspn(token, "\r\n")] = '\0';
-        header.value = token;
-        rc = ask(role, "GET", METADATA_ROLES, &header, reply, err);
-    }
-    if (rc == TD_OK) {
-        target.size--;
-        encode_line(reply, &target);
-        td_buf_add(&target, "", 1);
-        rc = target.size == sizeof METADATA_ROLES
-                 ? td_err_set(err, TD_E_NOTFOUND, "%s names no role", role->address)
-                 : ask(role, "GET", (const char *)target.data, &header, reply, err);
-    }
-    td_buf_fini(&target);
-    if (token != NULL)
-        explicit_bzero(token, strlen(token));
-    td_free(token);
+    if (rc == TD_OK)
+        rc = copy_line(td_buf_view(reply), token, "its token", err);
+    if (rc == TD_OK)
+        rc = ask_of_role(role, &header, reply, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "the instance's role");
 }
 
 static td_result renew(s3_role *role, td_err *err)
 {
-    s3_credentials fresh = {.key_id = NULL};
+    s3_credentials fresh = {.key_id = ""};
     td_buf reply;
-    reply_init(&reply);
-    td_result rc =
-        role->target != NULL ? ask_container(role, &reply, err) : ask_instance(role, &reply, err);
+    td_buf_init(&reply, REPLY_BYTES_MAX);
+    td_result rc = role->target[0] != '\0' ? ask_container(role, &reply, err)
+                                           : ask_instance(role, &reply, err);
     if (rc == TD_OK)
         rc = read_reply(role, &reply, &fresh, err);
-    reply_fini(&reply);
-    if (rc != TD_OK)
-        return rc;
-    s3_credentials_fini(&role->keys);
-    role->keys = fresh;
-    return TD_OK;
+    td_buf_fini(&reply);
+    if (rc == TD_OK)
+        role->keys = fresh;
+    return rc;
 }
 
 /* Set the time of the next renewal. Near the end it is half of what is left, so that a service
@@ -267,15 +229,14 @@ static int is_local(const td_server_url *url)
             (strncmp(url->host, "127.", 4) == 0 || strncmp(url->host, "169.254.", 8) == 0));
 }
 
-/* Split a variable's URL. */
+/* Split a variable's URL, of a service at its address. */
 static td_result read_url(const char *name, const char *text, td_server_url *url, s3_role *role,
                           td_err *err)
 {
     if (td_url_parse_http(text, url, err) != TD_OK)
         return td_err_add(err, TD_E_INVALID, "%s", name);
-    const size_t bytes = strlen(url->authority) + sizeof "https://";
-    role->address = td_alloc(bytes);
-    (void)snprintf(role->address, bytes, "http%s://%s", url->is_tls ? "s" : "", url->authority);
+    (void)snprintf(role->address, sizeof role->address, "http%s://%s", url->is_tls ? "s" : "",
+                   url->authority);
     return TD_OK;
 }
 
@@ -288,11 +249,11 @@ static td_result read_variables(s3_role *role, td_err *err)
     td_server_url url;
     td_result rc = TD_OK;
     if (relative != NULL) {
-        if (*relative != '/' || strlen(relative) >= LIMIT_URL_BYTES)
+        if (*relative != '/' || strlen(relative) >= sizeof role->target)
             return td_err_set(err, TD_E_INVALID,
                               "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: not a path");
-        role->address = td_strdup(CONTAINER_SERVICE);
-        role->target = td_strdup(relative);
+        (void)snprintf(role->address, sizeof role->address, "%s", CONTAINER_SERVICE);
+        (void)snprintf(role->target, sizeof role->target, "%s", relative);
         return TD_OK;
     }
     if (full != NULL) {
@@ -302,14 +263,13 @@ static td_result read_variables(s3_role *role, td_err *err)
                             "AWS_CONTAINER_CREDENTIALS_FULL_URI: http to '%s', which is neither a "
                             "loopback nor a link-local address",
                             url.host);
-        role->target = rc == TD_OK ? td_strdup(url.target) : NULL;
+        (void)snprintf(role->target, sizeof role->target, "%s", rc == TD_OK ? url.target : "");
         return rc;
     }
-    if (s3_variable("AWS_WEB_IDENTITY_TOKEN_FILE", NULL) !=
-        NULL) /* the instance's is another role */
-        return td_err_set(
-            err, TD_E_INVALID,
-            "AWS_WEB_IDENTITY_TOKEN_FILE is set, but web identities are not supported");
+    if (s3_variable("AWS_WEB_IDENTITY_TOKEN_FILE", NULL) != NULL) /* of another role */
+        return td_err_set(err, TD_E_INVALID,
+                          "AWS_WEB_IDENTITY_TOKEN_FILE is set, but web identities are not "
+                          "supported");
     if (disabled != NULL && strcasecmp(disabled, "true") == 0)
         return td_err_set(err, TD_E_INVALID,
                           "the instance's role is not used: AWS_EC2_METADATA_DISABLED is true");
@@ -340,10 +300,8 @@ void s3_role_close(s3_role *role)
 {
     if (role == NULL)
         return;
-    s3_credentials_fini(&role->keys);
+    explicit_bzero(&role->keys, sizeof role->keys);
     pthread_mutex_destroy(&role->lock);
-    td_free(role->address);
-    td_free(role->target);
     td_free(role);
 }
 
@@ -365,10 +323,7 @@ td_result s3_role_get(s3_role *role, s3_credentials *out, td_err *err)
             plan_renewal(role, now_ns);
     }
     if (rc == TD_OK)
-        *out = (s3_credentials){.key_id = td_strdup(role->keys.key_id),
-                                .secret = td_strdup(role->keys.secret),
-                                .token = td_strdup(role->keys.token),
-                                .expires_ns = role->keys.expires_ns};
+        *out = role->keys;
     pthread_mutex_unlock(&role->lock);
     if (rc == TD_OK)
         return TD_OK;

@@ -26,8 +26,7 @@ TD_MUST_USE td_result s3_role_open(s3_http *http, const s3_config *config, const
                                    td_clock clock, s3_role **out, td_err *err);
 void s3_role_close(s3_role *role); /* NULL is allowed */
 
-/* Copy the credentials, renewed if necessary; the caller releases *out with s3_credentials_fini.
- * TD_E_IO: they expired, and could not be renewed. */
+/* Get the credentials, renewed if necessary. TD_E_IO: they expired, and could not be renewed. */
 TD_MUST_USE td_result s3_role_get(s3_role *role, s3_credentials *out, td_err *err);
 
 #endif

@@ -10,37 +10,27 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 
-/* A header (the name in lower case), or a parameter of a query. */
+/* A header; the name is in lower case. */
 typedef struct s3_pair {
     const char *name;
     const char *value;
 } s3_pair;
 
-/* Sort by name, as headers and parameters are signed. */
-void s3_sign_sort(s3_pair *pairs, size_t count);
-
 /* Append text with each byte as %XX except letters, digits, "-._~" and the bytes of kept ("/" for a
  * path, "" for a parameter). */
 void s3_sign_encode(td_bytes text, const char *kept, td_buf *out);
 
-/* Append the sorted parameters as a query, encoded; names have only bytes that need no encoding. */
-void s3_sign_query(const s3_pair *params, size_t count, td_buf *out);
-
 typedef struct s3_request {
     const char *method;
     td_bytes path;  /* encoded, begins with '/' */
-    td_bytes query; /* of s3_sign_query; may be empty */
-    /* Sorted. host, x-amz-date and x-amz-content-sha256 are required; all of them are signed.
-     * Values have no space at either end, and no two spaces together. */
+    td_bytes query; /* NAME=VALUE&…, encoded, sorted by name; may be empty */
+    /* Sorted by name. host, x-amz-date and x-amz-content-sha256 are required; all of them are
+     * signed. Values have no space at either end, and no two spaces together. */
     const s3_pair *headers;
     size_t header_count;
 } s3_request;
 
-/* Append the canonical request, and the string to sign. */
-void s3_sign_canonical(const s3_request *request, td_buf *out);
-void s3_sign_text(const s3_request *request, const char *region, td_buf *out);
-
-/* Append the value of the header Authorization. */
+/* Append the value of the header Authorization, and a NUL. */
 void s3_sign_authorization(const s3_request *request, const char *region, const char *key_id,
                            const char *secret, td_buf *out);
 

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,12 +21,10 @@ enum {
     /* A try ends after TRY_S, and the time that its content takes at this rate. */
     SLOW_BYTES_PER_S = 16 << 10,
     TRY_S = 120,
-    PATH_BYTES = 8 << 10,    /* of an encoded path: a key has 1,024 bytes */
-    QUERY_BYTES = 64 << 10,  /* of an encoded query: S3_TOKEN_BYTES, and two keys */
-    HEADER_BYTES = 64 << 10, /* of a header that is sent */
+    URL_BYTES = 64 << 10,    /* encoded: an address, a key of 1,024 bytes, S3_TOKEN_BYTES */
+    HEADER_BYTES = 16 << 10, /* of a header that is sent */
     EMPTY_PAGES_MAX = 100,   /* pages without a key that follow each other */
     HEADERS_MAX = 7,
-    PARAMS_MAX = 4,
 };
 
 /* Of a reply that is kept: a page of 1,000 keys with 1,024 bytes, each byte an entity. */
@@ -53,12 +50,12 @@ struct s3_store {
 typedef struct s3_call {
     s3_store *store;
     char key[S3_KEY_BYTES * 2]; /* with the prefix; "": the bucket */
-    s3_pair params[PARAMS_MAX];
-    size_t param_count;
-    uint64_t into_at; /* of a read */
-    td_buf body;      /* a reply that is not a read's content */
+    const char *verb;           /* for errors */
+    td_buf query;               /* of a list; empty: none */
+    uint64_t from;              /* of a read */
+    size_t size;                /* of a read; 0: not one */
+    td_buf body;                /* of the reply */
     s3_exchange http;
-    s3_credentials keys; /* of a role */
     s3_error error;
 } s3_call;
 
@@ -113,84 +110,60 @@ void s3_store_close(s3_store *store)
     s3_role_close(store->role);
     s3_http_close(store->http);
     pthread_mutex_destroy(&store->lock);
-    s3_config_fini(&store->config);
+    explicit_bzero(&store->config.keys, sizeof store->config.keys);
     td_free(store);
 }
 
 s3_traffic s3_store_traffic(const s3_store *store)
 {
-    return (s3_traffic){
-        .requests = atomic_load_explicit(&store->requests, memory_order_relaxed),
-        .sent_bytes = atomic_load_explicit(&store->sent_bytes, memory_order_relaxed),
-        .received_bytes = atomic_load_explicit(&store->received_bytes, memory_order_relaxed),
-    };
-}
-
-static void count(_Atomic uint64_t *counter, uint64_t more)
-{
-    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+    return (s3_traffic){store->requests, store->sent_bytes, store->received_bytes};
 }
 
 /* ---- one try ---- */
 
-static void add_text(td_buf *out, const char *text)
-{
-    td_buf_add(out, text, strlen(text));
-}
-
 /* Send the request once, signed for now. */
-static s3_http_end send_signed(s3_call *call, td_err *err)
+static s3_http_end send_signed(s3_call *call, const s3_credentials *keys, td_err *err)
 {
     const s3_config *config = &call->store->config;
-    const s3_credentials *keys = call->store->role == NULL ? &config->keys : &call->keys;
     s3_exchange *http = &call->http;
-    td_buf path;
-    td_buf query;
-    td_buf url;
-    td_buf authorization;
-    td_buf_init(&path, PATH_BYTES);
-    td_buf_init(&query, QUERY_BYTES);
-    td_buf_init(&url, PATH_BYTES + QUERY_BYTES);
+    const char *content_sha256 = http->content == NULL ? EMPTY_SHA256 : http->content->sha256;
+    char date[TD_TIME_TEXT_BYTES], range[64];
+    td_buf url, authorization;
+    td_buf_init(&url, URL_BYTES);
     td_buf_init(&authorization, HEADER_BYTES);
-    add_text(&path, config->bucket_path);
-    td_buf_add(&path, "/", call->key[0] != '\0' || path.size == 0);
-    s3_sign_encode(td_bytes_str(call->key), "/", &path);
-    s3_sign_sort(call->params, call->param_count);
-    s3_sign_query(call->params, call->param_count, &query);
-    add_text(&url, config->endpoint);
-    td_buf_add(&url, path.data, path.size);
-    td_buf_add(&url, "?", query.size > 0);
-    td_buf_add(&url, query.data, query.size);
+    td_buf_print(&url, "%s", config->endpoint);
+    const size_t path_at = url.size;
+    td_buf_print(&url, "%s", config->bucket_path);
+    if (call->key[0] != '\0' || url.size == path_at)
+        td_buf_print(&url, "/");
+    s3_sign_encode(td_bytes_str(call->key), "/", &url);
+    const size_t path_size = url.size - path_at;
+    td_buf_add(&url, "?", call->query.size > 0);
+    td_buf_add(&url, call->query.data, call->query.size);
     td_buf_add(&url, "", 1);
 
-    char date[TD_TIME_TEXT_BYTES];
     td_time_format_compact(clock_wall_ns(call->store->clock), date);
-    char range[64];
-    s3_pair headers[HEADERS_MAX] = {
-        {"host", config->host},
-        {"x-amz-date", date},
-        {"x-amz-content-sha256", http->content == NULL ? EMPTY_SHA256 : http->content->sha256},
-    };
-    size_t count_of = 3;
-    if (keys->token != NULL)
-        headers[count_of++] = (s3_pair){"x-amz-security-token", keys->token};
+    (void)snprintf(range, sizeof range, "bytes=%" PRIu64 "-%" PRIu64, call->from,
+                   call->from + call->size - 1);
+    s3_pair headers[HEADERS_MAX]; /* sorted */
+    size_t count_of = 0;
+    headers[count_of++] = (s3_pair){"host", config->host};
     if (http->content != NULL)
         headers[count_of++] = (s3_pair){"if-none-match", "*"};
-    if (http->into != NULL) {
-        (void)snprintf(range, sizeof range, "bytes=%" PRIu64 "-%" PRIu64, call->into_at,
-                       call->into_at + http->into_size - 1);
+    if (call->size > 0)
         headers[count_of++] = (s3_pair){"range", range};
-    }
-    s3_sign_sort(headers, count_of);
+    headers[count_of++] = (s3_pair){"x-amz-content-sha256", content_sha256};
+    headers[count_of++] = (s3_pair){"x-amz-date", date};
+    if (keys->token[0] != '\0')
+        headers[count_of++] = (s3_pair){"x-amz-security-token", keys->token};
     const s3_request request = {
         .method = http->method,
-        .path = td_buf_view(&path),
-        .query = td_buf_view(&query),
+        .path = td_bytes_of(url.data + path_at, path_size),
+        .query = td_buf_view(&call->query),
         .headers = headers,
         .header_count = count_of,
     };
     s3_sign_authorization(&request, config->region, keys->key_id, keys->secret, &authorization);
-    td_buf_add(&authorization, "", 1);
     TD_ASSERT(count_of < HEADERS_MAX);
     headers[count_of++] = (s3_pair){"authorization", (const char *)authorization.data};
     http->url = (const char *)url.data;
@@ -201,8 +174,6 @@ static s3_http_end send_signed(s3_call *call, td_err *err)
     http->headers = NULL;
     td_buf_fini(&authorization);
     td_buf_fini(&url);
-    td_buf_fini(&query);
-    td_buf_fini(&path);
     return end;
 }
 
@@ -318,16 +289,13 @@ static try_end check_range(const s3_call *call, td_err *err)
         td_bytes_next(&rest, '-', &part) && td_digits_parse(part, INT64_MAX, &first) &&
         td_bytes_next(&rest, '/', &part) && td_digits_parse(part, INT64_MAX, &last) &&
         td_digits_parse(rest, INT64_MAX, &size);
-    if (!is_read || first != call->into_at || last - first + 1 != call->http.got || last >= size)
+    if (call->body.size > call->size)
+        return unsound(err, "longer than asked for");
+    if (!is_read || first != call->from || last - first + 1 != call->body.size || last >= size)
         return unsound(err, "another range than was asked for");
-    if (call->http.got < call->http.into_size && last + 1 != size)
+    if (call->body.size < call->size && last + 1 != size)
         return unsound(err, "less than was asked for");
     return TRY_DONE;
-}
-
-static int is_removal(const s3_call *call)
-{
-    return strcmp(call->http.method, "DELETE") == 0;
 }
 
 static try_end judge_reply(s3_call *call, td_err *err)
@@ -339,14 +307,14 @@ static try_end judge_reply(s3_call *call, td_err *err)
             return TRY_DONE;
         if (call->http.status / 100 == 2 && call->http.etag[0] == '\0')
             return unsound(err, "an object without an ETag");
-    } else if (call->http.into != NULL) {
+    } else if (call->size > 0) {
         if (call->http.status == 206)
             return check_range(call, err);
         if (call->http.status == 416 && strcmp(call->error.code, "InvalidRange") == 0)
             return TRY_DONE; /* the object ends before the range */
         if (call->http.status / 100 == 2)
             return unsound(err, "it ignores Range");
-    } else if (is_removal(call)) {
+    } else if (strcmp(call->http.method, "DELETE") == 0) {
         if (call->http.status == 404 && strcmp(call->error.code, "NoSuchKey") == 0)
             return TRY_DONE;
         if (call->http.status / 100 == 2 && call->http.status != 204)
@@ -360,23 +328,21 @@ static try_end judge_reply(s3_call *call, td_err *err)
 static try_end try_once(s3_call *call, td_err *err)
 {
     s3_store *store = call->store;
-    s3_exchange *http = &call->http;
-    if (store->role != NULL && s3_role_get(store->role, &call->keys, err) != TD_OK)
+    s3_credentials keys = store->config.keys;
+    if (store->role != NULL && s3_role_get(store->role, &keys, err) != TD_OK)
         return TRY_PASSING;
     call->error = (s3_error){.code = ""};
-    count(&store->requests, 1);
+    store->requests++;
     const uint64_t begin_ns = clock_mono_ns(store->clock);
-    const s3_http_end sent = send_signed(call, err);
+    const s3_http_end sent = send_signed(call, &keys, err);
     const try_end end =
         sent == S3_HTTP_REPLY ? judge_reply(call, err) : explain_transport(sent, err);
-    s3_credentials_fini(&call->keys);
-    count(&store->sent_bytes, http->sent_bytes);
-    count(&store->received_bytes, http->got);
+    store->sent_bytes += call->http.sent_bytes;
+    store->received_bytes += call->http.status == 206 ? call->body.size : 0;
     td_log_emit(store->log, TD_LOG_DEBUG,
                 "store: %s %s: status %ld, %" PRIu64 " bytes sent, %zu received, %" PRIu64 " ms",
-                http->method, call->key, http->status, http->sent_bytes,
-                http->got + call->body.size,
-                (clock_mono_ns(store->clock) - begin_ns) / TD_NS_PER_MS);
+                call->http.method, call->key, call->http.status, call->http.sent_bytes,
+                call->body.size, (clock_mono_ns(store->clock) - begin_ns) / TD_NS_PER_MS);
     return end;
 }
 
@@ -412,23 +378,21 @@ static td_result perform(s3_call *call, td_err *err)
             continue;
         }
         (void)td_err_pass(err, why.code, &why);
-        const char *verb = call->http.content != NULL ? "make"
-                           : call->http.into != NULL  ? "read"
-                           : is_removal(call)         ? "remove"
-                                                      : "list";
         if (n > 1)
             (void)td_err_add(err, why.code, "tried %u times", n);
-        return td_err_add(err, why.code, "cannot %s " S3_SCHEME "%s/%s", verb, store->config.bucket,
+        return td_err_add(err, why.code, "cannot %s " S3_SCHEME "%s/%s", call->verb,
+                          store->config.bucket,
                           call->key[0] == '\0' ? store->config.prefix : call->key);
     }
 }
 
 /* ---- objects ---- */
 
-static td_result begin_call(s3_call *call, s3_store *store, const char *method, const char *key,
-                            td_err *err)
+static td_result begin_call(s3_call *call, s3_store *store, const char *verb, const char *method,
+                            const char *key, td_err *err)
 {
     *call = (s3_call){.store = store,
+                      .verb = verb,
                       .http = {.method = method,
                                .address = store->config.endpoint,
                                .ca_file = store->config.ca_file,
@@ -436,11 +400,18 @@ static td_result begin_call(s3_call *call, s3_store *store, const char *method, 
                                .whole_s = TRY_S,
                                .body = &call->body}};
     td_buf_init(&call->body, REPLY_BYTES);
+    td_buf_init(&call->query, URL_BYTES);
     const int size = snprintf(call->key, sizeof call->key, "%s%s", store->config.prefix, key);
     return *key != '\0' && size <= S3_KEY_BYTES
                ? TD_OK
                : td_err_set(err, TD_E_INVALID, "a key of %zu bytes; a store takes 1 to %d",
                             strlen(key), S3_KEY_BYTES);
+}
+
+static void end_call(s3_call *call)
+{
+    td_buf_fini(&call->query);
+    td_buf_fini(&call->body);
 }
 
 td_result s3_store_make(s3_store *store, const char *key, const s3_content *content, int *was_there,
@@ -451,14 +422,14 @@ td_result s3_store_make(s3_store *store, const char *key, const s3_content *cont
     if (content->bytes > S3_OBJECT_BYTES_MAX)
         return td_err_set(err, TD_E_LIMIT, "%s has %" PRIu64 " bytes; a store takes %" PRIu64, key,
                           content->bytes, S3_OBJECT_BYTES_MAX);
-    td_result rc = begin_call(&call, store, "PUT", key, err);
+    td_result rc = begin_call(&call, store, "make", "PUT", key, err);
     call.http.content = content;
     call.http.whole_s += (unsigned)(content->bytes / SLOW_BYTES_PER_S);
     if (rc == TD_OK)
         rc = perform(&call, err);
     if (rc == TD_OK)
         *was_there = call.http.status == 412;
-    td_buf_fini(&call.body);
+    end_call(&call);
     return rc;
 }
 
@@ -469,26 +440,29 @@ td_result s3_store_read(s3_store *store, const char *key, uint64_t at, void *buf
     *got = 0;
     if (size == 0)
         return TD_OK;
-    td_result rc = begin_call(&call, store, "GET", key, err);
-    call.http.into = buf;
-    call.into_at = at;
-    call.http.into_size = size;
+    td_result rc = begin_call(&call, store, "read", "GET", key, err);
+    call.from = at;
+    call.size = size;
     call.http.whole_s += (unsigned)(size / SLOW_BYTES_PER_S);
+    td_buf_init(&call.body, size < REPLY_BYTES ? REPLY_BYTES : size);
+    td_buf_grow(&call.body, size);
     if (rc == TD_OK)
         rc = perform(&call, err);
-    if (rc == TD_OK)
-        *got = call.http.got;
-    td_buf_fini(&call.body);
+    if (rc == TD_OK && call.http.status == 206) {
+        *got = call.body.size;
+        memcpy(buf, call.body.data, *got);
+    }
+    end_call(&call);
     return rc;
 }
 
 td_result s3_store_remove(s3_store *store, const char *key, td_err *err)
 {
     s3_call call;
-    td_result rc = begin_call(&call, store, "DELETE", key, err);
+    td_result rc = begin_call(&call, store, "remove", "DELETE", key, err);
     if (rc == TD_OK)
         rc = perform(&call, err);
-    td_buf_fini(&call.body);
+    end_call(&call);
     return rc;
 }
 
@@ -523,31 +497,36 @@ static td_result on_object(void *user, const s3_object *object, td_err *err)
     return lister->fn_rc;
 }
 
+static void add_param(td_buf *query, const char *name, const char *prefix, const char *value)
+{
+    td_buf_print(query, "%s%s=", query->size == 0 ? "" : "&", name);
+    s3_sign_encode(td_bytes_str(prefix), "", query);
+    s3_sign_encode(td_bytes_str(value), "", query);
+}
+
 td_result s3_store_list(s3_store *store, const char *begin, const char *after, s3_object_fn *fn,
                         void *user, td_err *err)
 {
     const char *prefix = store->config.prefix;
     s3_lister lister = {.prefix = prefix, .begin = begin, .fn = fn, .user = user};
-    char from[S3_KEY_BYTES * 2];
     s3_call call;
-    td_result rc = begin_call(&call, store, "GET", *begin == '\0' ? "/" : begin, err);
+    unsigned empty_pages = 0;
+    td_result rc = begin_call(&call, store, "list", "GET", *begin == '\0' ? "/" : begin, err);
     if (rc == TD_OK && strlen(prefix) + strlen(after) > S3_KEY_BYTES)
         rc = td_err_set(err, TD_E_INVALID, "a key of %zu bytes", strlen(after));
     if (rc != TD_OK)
         return rc;
-    (void)snprintf(from, sizeof from, "%s%s", prefix, begin);
     (void)snprintf(lister.last, sizeof lister.last, "%s%s", *after == '\0' ? "" : prefix, after);
     call.key[0] = '\0'; /* the bucket */
     s3_page *page = td_alloc_zero(1, sizeof *page);
-    unsigned empty_pages = 0;
     do {
-        call.param_count = 0;
-        call.params[call.param_count++] = (s3_pair){"list-type", "2"};
-        call.params[call.param_count++] = (s3_pair){"prefix", from};
+        td_buf_clear(&call.query); /* parameters are sorted by name */
         if (page->is_truncated)
-            call.params[call.param_count++] = (s3_pair){"continuation-token", page->token};
-        else if (lister.last[0] != '\0')
-            call.params[call.param_count++] = (s3_pair){"start-after", lister.last};
+            add_param(&call.query, "continuation-token", "", page->token);
+        add_param(&call.query, "list-type", "", "2");
+        add_param(&call.query, "prefix", prefix, begin);
+        if (!page->is_truncated && *after != '\0')
+            add_param(&call.query, "start-after", prefix, after);
         rc = perform(&call, err);
         if (rc != TD_OK)
             break;
@@ -556,10 +535,10 @@ td_result s3_store_list(s3_store *store, const char *begin, const char *after, s
         if (rc == TD_OK && empty_pages == EMPTY_PAGES_MAX)
             rc = td_err_set(err, TD_E_IO, "the store's list has %u empty pages", empty_pages);
         if (rc != TD_OK && rc != lister.fn_rc)
-            rc = td_err_add(err, TD_E_IO, "cannot list " S3_SCHEME "%s/%s", store->config.bucket,
-                            from);
+            rc = td_err_add(err, TD_E_IO, "cannot list " S3_SCHEME "%s/%s%s", store->config.bucket,
+                            prefix, begin);
     } while (rc == TD_OK && page->is_truncated);
     td_free(page);
-    td_buf_fini(&call.body);
+    end_call(&call);
     return rc;
 }

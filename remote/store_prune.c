@@ -17,7 +17,7 @@ typedef struct stored_object {
 } stored_object;
 
 typedef struct stored_manifest {
-    manifest_entry entry;
+    uint64_t number, bytes, modified_ns;
     uint8_t is_unneeded;
 } stored_manifest;
 
@@ -44,32 +44,38 @@ static td_result count_time(prune *p, uint64_t modified_ns, td_err *err)
                : td_err_set(err, TD_E_UNSUPPORTED, "the store's list has no LastModified");
 }
 
-static td_result add_manifest(void *user, const manifest_entry *entry, td_err *err)
+static td_result add_manifest(void *user, const s3_object *object, td_err *err)
 {
     prune *p = user;
+    const uint64_t number = remote_manifest_number(object->key);
+    if (number == 0)
+        return TD_OK;
     p->manifests = td_array_grow(p->manifests, p->manifest_count, sizeof *p->manifests);
-    p->manifests[p->manifest_count++] = (stored_manifest){.entry = *entry};
-    return count_time(p, entry->modified_ns, err);
+    p->manifests[p->manifest_count++] =
+        (stored_manifest){number, object->bytes, object->modified_ns, 0};
+    return count_time(p, object->modified_ns, err);
 }
 
-static td_result add_object(void *user, const manifest_part *part, uint64_t modified_ns,
-                            td_err *err)
+static td_result add_object(void *user, const s3_object *object, td_err *err)
 {
     prune *p = user;
+    stored_object made = {.modified_ns = object->modified_ns};
+    if (!remote_object_part(object, &made.part))
+        return TD_OK;
     if (p->object_count == OBJECTS_MAX)
         return td_err_set(err, TD_E_LIMIT, "the store has more than %d objects", OBJECTS_MAX);
     p->objects = td_array_grow(p->objects, p->object_count, sizeof *p->objects);
-    p->objects[p->object_count++] = (stored_object){.part = *part, .modified_ns = modified_ns};
-    return count_time(p, modified_ns, err);
+    p->objects[p->object_count++] = made;
+    return count_time(p, object->modified_ns, err);
 }
 
 static td_result list_all(prune *p, td_err *err)
 {
-    td_result rc = remote_manifest_list(p->store, 0, add_manifest, p, err);
+    td_result rc = s3_store_list(p->store, REMOTE_MANIFESTS, "", add_manifest, p, err);
     if (rc == TD_OK && p->manifest_count == 0)
-        rc = td_err_set(err, TD_E_NOTFOUND, "no archive was pushed to it: no manifest is there");
+        rc = remote_manifest_missing(err);
     if (rc == TD_OK)
-        rc = remote_object_list(p->store, add_object, p, err);
+        rc = s3_store_list(p->store, REMOTE_OBJECTS, "", add_object, p, err);
     const uint64_t now_ns = p->report->counted_from_ns;
     const uint64_t age_ns = p->options->older_than_ns;
     p->before_ns = now_ns > age_ns ? now_ns - age_ns : 0;
@@ -92,7 +98,7 @@ static stored_object *find_object(const prune *p, const manifest_part *part)
 
 static td_result mark_listed(prune *p, const remote_manifest *manifest, td_err *err)
 {
-    const int is_newest = manifest->number == p->manifests[p->manifest_count - 1].entry.number;
+    const int is_newest = manifest->number == p->manifests[p->manifest_count - 1].number;
     for (size_t i = 0; i < manifest->file_count; i++)
         for (size_t k = 0; k < manifest->files[i].part_count; k++) {
             const manifest_part *part = &manifest->files[i].parts[k];
@@ -118,11 +124,11 @@ static td_result read_manifests(prune *p, td_err *err)
     for (size_t i = 0; rc == TD_OK && i < p->manifest_count; i++) {
         stored_manifest *at = &p->manifests[i];
         const int is_newest = i + 1 == p->manifest_count;
-        at->is_unneeded = !is_newest && p->manifests[i + 1].entry.modified_ns < p->before_ns;
+        at->is_unneeded = !is_newest && p->manifests[i + 1].modified_ns < p->before_ns;
         if (at->is_unneeded)
             continue;
         remote_manifest manifest;
-        rc = remote_manifest_read_entry(p->store, &at->entry, &manifest, err);
+        rc = remote_manifest_read_one(p->store, at->number, at->bytes, &manifest, err);
         if (rc == TD_OK)
             rc = mark_listed(p, &manifest, err);
         if (is_newest)
@@ -184,7 +190,7 @@ static td_result remove_unneeded(prune *p, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < p->manifest_count; i++)
         if (p->manifests[i].is_unneeded)
-            rc = remote_manifest_remove(p->store, p->manifests[i].entry.number, err);
+            rc = remote_manifest_remove(p->store, p->manifests[i].number, err);
     for (size_t i = 0; rc == TD_OK && i < p->object_count; i++) {
         if (!is_unneeded(p, &p->objects[i]))
             continue;

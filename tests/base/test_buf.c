@@ -55,7 +55,7 @@ static void test_printf(void **state)
     td_buf_init(&buf, 20);
     assert_int_equal(td_buf_printf(&buf, &err, "%s=%d,", "a", 1), TD_OK);
     assert_int_equal(td_buf_printf(&buf, &err, "%s", ""), TD_OK);
-    assert_int_equal(td_buf_printf(&buf, &err, "%s=%d", "b", 22), TD_OK);
+    td_buf_print(&buf, "%s=%d", "b", 22);
     assert_true(td_bytes_is(td_buf_view(&buf), "a=1,b=22"));
     assert_int_equal(td_buf_printf(&buf, &err, "%20d", 1), TD_E_LIMIT);
     assert_true(td_bytes_is(td_buf_view(&buf), "a=1,b=22"));

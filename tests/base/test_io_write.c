@@ -175,6 +175,19 @@ static void a_file_is_published_in_another_folder(void **state)
     assert_int_equal(td_io_publish(io_fault_io(disk), "d/a", "e/b", NULL), TD_E_NOTFOUND);
 }
 
+static void paths_that_leave_a_folder_are_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        int is_below;
+    } ROWS[] = {{"a", 1},    {"a/b.c", 1}, {"a/..b", 1}, {"", 0},   {"/a", 0},     {"a/", 0},
+                {"a//b", 0}, {".", 0},     {"a/./b", 0}, {"..", 0}, {"a/../b", 0}, {"a/..", 0}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        if (td_path_is_below(td_bytes_str(ROWS[i].path)) != ROWS[i].is_below)
+            fail_msg("'%s'", ROWS[i].path);
+}
+
 #define ON_DISK(test) cmocka_unit_test_setup_teardown(test, open_disk, close_disk)
 
 int main(void)
@@ -185,6 +198,7 @@ int main(void)
         cmocka_unit_test(a_failing_call_leaves_a_whole_file),
         ON_DISK(a_power_cut_leaves_a_whole_file),
         ON_DISK(a_file_is_published_in_another_folder),
+        cmocka_unit_test(paths_that_leave_a_folder_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

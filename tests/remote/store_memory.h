@@ -105,10 +105,10 @@ td_result s3_store_make(s3_store *store, const char *key, const s3_content *cont
     if (rc != TD_OK || *was_there)
         return rc;
     uint8_t *to = memory_put(store, key, (size_t)content->bytes);
-    size_t got = 0;
-    for (uint64_t at = 0; rc == TD_OK && at < content->bytes; at += got)
-        rc = content->read(content->user, at, to + at, (size_t)(content->bytes - at), &got, err);
-    return rc;
+    if (content->file != NULL)
+        return td_io_read_exact(content->file, content->from, to, (size_t)content->bytes, err);
+    memcpy(to, content->data, (size_t)content->bytes);
+    return TD_OK;
 }
 
 td_result s3_store_read(s3_store *store, const char *key, uint64_t at, void *buf, size_t size,

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -28,7 +29,6 @@ static const struct {
     const char *content;
     s3_pair headers[PAIRS_MAX]; /* besides host, x-amz-date, x-amz-content-sha256 */
     const char *signed_names;
-    const char *canonical_sha256; /* NULL: not published */
     const char *signature;
 } ROWS[] = {
     {"GET object",
@@ -38,7 +38,6 @@ static const struct {
      "",
      {{"range", "bytes=0-9"}},
      "host;range;x-amz-content-sha256;x-amz-date",
-     "7344ae5b7ee6c3e7e6b0fe0640412a37625d1fbfff95c48bbb2dc43964946972",
      "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"},
     {"PUT object",
      "PUT",
@@ -47,7 +46,6 @@ static const struct {
      "Welcome to Amazon S3.",
      {{"x-amz-storage-class", "REDUCED_REDUNDANCY"}, {"date", "Fri, 24 May 2013 00:00:00 GMT"}},
      "date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class",
-     "9e0e90d9c76de8fa5b200d8c849cd5b8dc7a3be3951ddb7f6a76b4158342019d",
      "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"},
     {"GET bucket lifecycle",
      "GET",
@@ -56,7 +54,6 @@ static const struct {
      "",
      {{NULL, NULL}},
      "host;x-amz-content-sha256;x-amz-date",
-     "9766c798316ff2757b517bc739a67f6213b4ab36dd5da2f94eaebf79c77395ca",
      "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"},
     {"GET bucket, list of objects",
      "GET",
@@ -65,7 +62,6 @@ static const struct {
      "",
      {{NULL, NULL}},
      "host;x-amz-content-sha256;x-amz-date",
-     "df57d21db20da04d7fa30298dd4488ba3a2b47ca3a489c74750e0f1e7df1b9b7",
      "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"},
     {"all kinds of bytes in a key and in a parameter, and a token",
      "GET",
@@ -74,9 +70,13 @@ static const struct {
      "",
      {{"x-amz-security-token", "FwoGZXIvYXdzE=="}},
      "host;x-amz-content-sha256;x-amz-date;x-amz-security-token",
-     NULL,
      "6b55387f91ce1fca3233ec37afa5b18e92251b2dc48cbea701b242895c1ffcb4"},
 };
+
+static int compare_pairs(const void *a, const void *b)
+{
+    return strcmp(((const s3_pair *)a)->name, ((const s3_pair *)b)->name);
+}
 
 static void test_signatures(void **state)
 {
@@ -97,8 +97,8 @@ static void test_signatures(void **state)
             params[param_count] = ROWS[i].params[param_count];
         for (size_t j = 0; ROWS[i].headers[j].name != NULL; j++)
             headers[header_count++] = ROWS[i].headers[j];
-        s3_sign_sort(params, param_count);
-        s3_sign_sort(headers, header_count);
+        qsort(params, param_count, sizeof *params, compare_pairs);
+        qsort(headers, header_count, sizeof *headers, compare_pairs);
 
         td_buf path;
         td_buf query;
@@ -107,7 +107,10 @@ static void test_signatures(void **state)
         td_buf_init(&query, TEXT_BYTES);
         td_buf_init(&out, TEXT_BYTES);
         s3_sign_encode(td_bytes_str(ROWS[i].path), "/", &path);
-        s3_sign_query(params, param_count, &query);
+        for (size_t j = 0; j < param_count; j++) {
+            td_buf_print(&query, "%s%s=", j == 0 ? "" : "&", params[j].name);
+            s3_sign_encode(td_bytes_str(params[j].value), "", &query);
+        }
         const s3_request request = {
             .method = ROWS[i].method,
             .path = td_buf_view(&path),
@@ -115,28 +118,12 @@ static void test_signatures(void **state)
             .headers = headers,
             .header_count = header_count,
         };
-        char canonical_sha256[TD_SHA256_HEX_BYTES];
-        s3_sign_canonical(&request, &out);
-        td_sha256_hex(out.data, out.size, canonical_sha256);
-        if (ROWS[i].canonical_sha256 != NULL)
-            assert_string_equal(canonical_sha256, ROWS[i].canonical_sha256);
-
         char text[TEXT_BYTES];
-        td_buf_clear(&out);
-        s3_sign_text(&request, "us-east-1", &out);
-        snprintf(text, sizeof text,
-                 "AWS4-HMAC-SHA256\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n%s",
-                 canonical_sha256);
-        assert_int_equal(out.size, strlen(text));
-        assert_memory_equal(out.data, text, out.size);
-
-        td_buf_clear(&out);
         s3_sign_authorization(&request, "us-east-1", KEY_ID, SECRET, &out);
         snprintf(text, sizeof text,
                  "AWS4-HMAC-SHA256 Credential=" KEY_ID "/20130524/us-east-1/s3/aws4_request,"
                  "SignedHeaders=%s,Signature=%s",
                  ROWS[i].signed_names, ROWS[i].signature);
-        td_buf_add(&out, "", 1);
         assert_string_equal((const char *)out.data, text);
         td_buf_fini(&out);
         td_buf_fini(&query);
