@@ -220,7 +220,7 @@ static int compare_from(const void *a, const void *b)
     return left->from_ns < right->from_ns ? -1 : left->from_ns > right->from_ns;
 }
 
-/* Sum up rows, which are sorted by their begin for that; overlapping times count once. */
+/* Sum up rows and free the array; overlapping times count once. */
 static gaps_sum sum_up(const gap_row **rows, size_t count)
 {
     gaps_sum sum = {.gaps = count};
@@ -240,6 +240,7 @@ static gaps_sum sum_up(const gap_row **rows, size_t count)
         sum.open += row->to_ns == GAP_OPEN;
         sum.lasts_ns += time_span_beyond_ns(lost, &reach_ns);
     }
+    td_free(rows);
     return sum;
 }
 
@@ -251,9 +252,7 @@ static gaps_sum sum_of(const gaps_result *result, const archive *of)
     for (size_t i = 0; i < result->count; i++)
         if (of == NULL || result->rows[i].of == of)
             rows[count++] = &result->rows[i].row;
-    const gaps_sum sum = sum_up(rows, count);
-    td_free(rows);
-    return sum;
+    return sum_up(rows, count);
 }
 
 /* Sum up the losses of an archive's ledger in the selection, whatever the others have. */
@@ -266,9 +265,7 @@ static gaps_sum sum_alone(const verb_run *verb, const gaps_source *source)
         if (gap_row_is_loss(row) && selection_wants_gap(&verb->wanted, source->window, row))
             rows[count++] = row;
     }
-    const gaps_sum sum = sum_up(rows, count);
-    td_free(rows);
-    return sum;
+    return sum_up(rows, count);
 }
 
 static td_result find(verb_run *verb, gaps_result *result)

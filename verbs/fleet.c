@@ -4,64 +4,49 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
+#include "base/buf.h"
 #include "archive/archive_view.h"
-#include "archive/name_index.h"
 #include "archive/segment_rows.h"
 
-/* The feeds of an archive, each with its newest segment. */
-typedef struct feed_names {
-    const archive_segment **newest; /* in the view */
-    size_t count;
-    name_index by_name;
-} feed_names;
+/* An archive, and the newest segment of each of its feeds. */
+typedef struct member {
+    archive_view *view;
+    const archive_segment **feeds;
+    size_t feed_count;
+} member;
 
-static feed_names list_feeds(const archive_view *view)
+static const archive_segment **find_feed(const member *in, const char *feed)
 {
-    feed_names feeds = {0};
-    for (size_t i = 0; i < view->listing.segment_count; i++) {
-        const archive_segment *segment = &view->listing.segments[i];
-        const td_bytes name = td_bytes_str(segment->name.feed);
-        const size_t known = name_index_find(&feeds.by_name, name);
-        if (known != NAME_INDEX_NONE) {
-            TD_ASSERT(feeds.newest != NULL);
-            feeds.newest[known] = segment;
-        }
-        if (known != NAME_INDEX_NONE || !segment->name.is_parsed)
+    for (size_t i = 0; i < in->feed_count; i++)
+        if (strcmp(in->feeds[i]->name.feed, feed) == 0)
+            return &in->feeds[i];
+    return NULL;
+}
+
+static td_result open_member(archive *from, member *out, td_err *err)
+{
+    int is_cut = archive_is_single_file(from);
+    td_result rc = archive_view_open(from, VIEW_ALL, NULL, &out->view, err);
+    for (size_t i = 0; rc == TD_OK && i < out->view->listing.segment_count; i++) {
+        const archive_segment *segment = &out->view->listing.segments[i];
+        const archive_segment **known = find_feed(out, segment->name.feed);
+        if (!segment->name.is_parsed)
             continue;
-        feeds.newest = td_array_grow(feeds.newest, feeds.count, sizeof(const archive_segment *));
-        name_index_put(&feeds.by_name, name, feeds.count);
-        feeds.newest[feeds.count++] = segment;
+        is_cut |= segment->name.number == SEGMENT_NUMBER_CUT;
+        if (known != NULL) {
+            *known = segment;
+            continue;
+        }
+        out->feeds = td_array_grow(out->feeds, out->feed_count, sizeof(const archive_segment *));
+        out->feeds[out->feed_count++] = segment;
     }
-    return feeds;
-}
-
-static void format_feeds(const feed_names *feeds, char *out, size_t size)
-{
-    size_t used = (size_t)snprintf(out, size, "%s", feeds->count == 0 ? "no feed" : "");
-    for (size_t i = 0; i < feeds->count && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%s", i == 0 ? "" : ", ",
-                                 feeds->newest[i]->name.feed);
-}
-
-/* ---- one archive ---- */
-
-static td_result check_kind(const archive *of, const archive_view *view, td_err *err)
-{
-    int is_cut = 0;
-    for (size_t i = 0; i < view->listing.segment_count; i++) {
-        const segment_name *name = &view->listing.segments[i].name;
-        is_cut |= name->is_parsed && name->number == SEGMENT_NUMBER_CUT;
-    }
-    return archive_is_single_file(of) || is_cut
+    return rc == TD_OK && is_cut
                ? td_err_set(err, TD_E_INVALID,
                             "%s is a single file, or has a cut: several archives must be those of "
                             "recorders",
-                            archive_path(of))
-               : TD_OK;
+                            archive_path(from))
+               : rc;
 }
-
-/* ---- two archives ---- */
 
 /* Get the family of a feed, from its newest segment. "": it cannot be read, which the reader of
  * frames reports. */
@@ -89,88 +74,63 @@ static td_result check_sessions(const archive_view *a, const archive_view *b, td
     return TD_OK;
 }
 
-/* *shared: set to 1 if they have a feed in common. */
-static td_result check_families(archive_view *const views[2], const feed_names feeds[2],
-                                int *shared, td_err *err)
+/* *is_shared: set to 1 if they have a feed in common. */
+static td_result check_pair(const member *a, const member *b, int *is_shared, td_err *err)
 {
-    for (size_t i = 0; i < feeds[0].count; i++) {
-        const char *feed = feeds[0].newest[i]->name.feed;
-        const size_t same = name_index_find(&feeds[1].by_name, td_bytes_str(feed));
-        char families[2][LIMIT_NAME_BYTES];
-        if (same == NAME_INDEX_NONE)
+    td_result rc = check_sessions(a->view, b->view, err);
+    for (size_t i = 0; rc == TD_OK && i < a->feed_count; i++) {
+        const char *feed = a->feeds[i]->name.feed;
+        const archive_segment **same = find_feed(b, feed);
+        char ours[LIMIT_NAME_BYTES], theirs[LIMIT_NAME_BYTES];
+        if (same == NULL)
             continue;
-        *shared = 1;
-        TD_ASSERT(feeds[1].newest != NULL);
-        read_family(views[0], feeds[0].newest[i], families[0]);
-        read_family(views[1], feeds[1].newest[same], families[1]);
-        if (families[0][0] != '\0' && families[1][0] != '\0' &&
-            strcmp(families[0], families[1]) != 0)
-            return td_err_set(err, TD_E_INVALID, "feed %s is of family %s in %s, and of %s in %s",
-                              feed, families[0], archive_path(views[0]->archive), families[1],
-                              archive_path(views[1]->archive));
-    }
-    return TD_OK;
-}
-
-static td_result check_pair(archive_view *a, archive_view *b, int *shared, td_err *err)
-{
-    archive_view *const views[2] = {a, b};
-    feed_names feeds[2] = {list_feeds(a), list_feeds(b)};
-    td_result rc = check_sessions(a, b, err);
-    if (rc == TD_OK)
-        rc = check_families(views, feeds, shared, err);
-    for (int i = 0; i < 2; i++) {
-        td_free(feeds[i].newest);
-        name_index_fini(&feeds[i].by_name);
+        *is_shared = 1;
+        read_family(a->view, a->feeds[i], ours);
+        read_family(b->view, *same, theirs);
+        if (ours[0] != '\0' && theirs[0] != '\0' && strcmp(ours, theirs) != 0)
+            rc = td_err_set(err, TD_E_INVALID, "feed %s is of family %s in %s, and of %s in %s",
+                            feed, ours, archive_path(a->view->archive), theirs,
+                            archive_path(b->view->archive));
     }
     return rc;
 }
 
-static td_result refuse_unshared(archive_view *const *views, size_t count, size_t of, td_err *err)
+static td_result refuse_unshared(const member *members, size_t count, size_t of, td_err *err)
 {
-    enum { NAMES_BYTES = 256 };
-    char names[NAMES_BYTES];
-    char others[2 * NAMES_BYTES] = "";
-    size_t used = 0;
+    td_buf names;
+    td_buf_init(&names, SIZE_MAX);
     for (size_t i = 0; i < count; i++) {
-        feed_names feeds = list_feeds(views[i]);
-        format_feeds(&feeds, names, sizeof names);
-        if (used < sizeof others)
-            used += (size_t)snprintf(others + used, sizeof others - used, "%s%s has %s",
-                                     i == 0 ? "" : "; ", archive_path(views[i]->archive), names);
-        td_free(feeds.newest);
-        name_index_fini(&feeds.by_name);
+        td_buf_print(&names, "%s%s has%s", i == 0 ? "" : "; ",
+                     archive_path(members[i].view->archive),
+                     members[i].feed_count == 0 ? " no feed" : "");
+        for (size_t k = 0; k < members[i].feed_count; k++)
+            td_buf_print(&names, "%s %s", k == 0 ? "" : ",", members[i].feeds[k]->name.feed);
     }
-    return td_err_set(err, TD_E_INVALID, "no other archive has a feed of %s: %s",
-                      archive_path(views[of]->archive), others);
-}
-
-static td_result check_views(archive_view *const *views, size_t count, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < count; i++)
-        rc = check_kind(views[i]->archive, views[i], err);
-    for (size_t i = 0; rc == TD_OK && i < count; i++) {
-        int is_shared = 0;
-        for (size_t k = 0; rc == TD_OK && k < count; k++)
-            if (k != i)
-                rc = check_pair(views[i], views[k], &is_shared, err);
-        if (rc == TD_OK && !is_shared)
-            rc = refuse_unshared(views, count, i, err);
-    }
+    td_result rc = td_err_set(err, TD_E_INVALID, "no other archive has a feed of %s: %.*s",
+                              archive_path(members[of].view->archive), (int)names.size,
+                              (const char *)names.data);
+    td_buf_fini(&names);
     return rc;
 }
 
 td_result fleet_check(archive *const *archives, size_t count, td_err *err)
 {
-    archive_view **views = td_alloc_zero(count, sizeof(archive_view *));
+    member *members = td_alloc_zero(count, sizeof *members);
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < count; i++)
-        rc = archive_view_open(archives[i], VIEW_ALL, NULL, &views[i], err);
-    if (rc == TD_OK)
-        rc = check_views(views, count, err);
-    for (size_t i = 0; i < count; i++)
-        archive_view_close(views[i]);
-    td_free(views);
+        rc = open_member(archives[i], &members[i], err);
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        int is_shared = 0;
+        for (size_t k = 0; rc == TD_OK && k < count; k++)
+            if (k != i)
+                rc = check_pair(&members[i], &members[k], &is_shared, err);
+        if (rc == TD_OK && !is_shared)
+            rc = refuse_unshared(members, count, i, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        td_free(members[i].feeds);
+        archive_view_close(members[i].view);
+    }
+    td_free(members);
     return rc;
 }
