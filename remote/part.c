@@ -49,7 +49,8 @@ static td_result hash_source(const source *of, part_sink *sink, void *user, mani
 td_result part_of_range(td_file *file, uint64_t from, uint64_t bytes, part_sink *sink, void *user,
                         manifest_part *out, td_err *err)
 {
-    return hash_source(&(source){.file = file, .from = from, .bytes = bytes}, sink, user, out, err);
+    const source range = {.file = file, .from = from, .bytes = bytes};
+    return hash_source(&range, sink, user, out, err);
 }
 
 td_result part_compare_file(td_file *file, uint64_t bytes, const manifest_file *there, int *is_same,
@@ -84,8 +85,9 @@ td_result part_read(s3_store *store, const manifest_part *part, uint64_t at, voi
 td_result part_fetch(s3_store *store, const manifest_part *part, part_sink *sink, void *user,
                      td_err *err)
 {
+    const source object = {.store = store, .part = part};
     manifest_part found;
-    td_result rc = hash_source(&(source){.store = store, .part = part}, sink, user, &found, err);
+    td_result rc = hash_source(&object, sink, user, &found, err);
     if (rc == TD_OK && (found.bytes != part->bytes || strcmp(found.sha256, part->sha256) != 0))
         rc = td_err_set(err, TD_E_CORRUPT, "objects/%s: the store gave back other bytes",
                         part->sha256);

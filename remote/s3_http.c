@@ -35,7 +35,7 @@ enum {
     DO(easy_strerror)                                                                              \
     DO(slist_append)                                                                               \
     DO(slist_free_all)
-#define AS_MEMBER(name) __typeof__(curl_##name) *name;
+#define AS_MEMBER(name) __typeof__(curl_##name) *name; // NOLINT(bugprone-macro-parentheses)
 #define AS_ROW(name)    {"curl_" #name, offsetof(curl_library, name)},
 
 /* libcurl's functions, loaded when they are first used. Linked, it and the thirty libraries that it
