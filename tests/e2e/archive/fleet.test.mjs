@@ -14,32 +14,14 @@ import {
   temporary,
 } from "../support/harness.mjs";
 import { cephStore, withoutCeph } from "../support/ceph.mjs";
-import { printed, SYMBOLS, TOPICS } from "../support/lines.mjs";
-import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
+import { recordersOf, TOPICS } from "../support/lines.mjs";
 
 /** Recorders of one exchange: east, west, and one that is never interrupted. */
 async function recorders(t, { topics = {}, names = ["east", "west", "always"] } = {}) {
-  const dir = temporary(t);
-  const families = "v5-linear,v5-spot";
-  const server = await simulator(
-    t,
-    dir,
-    ["--families", families, "--symbols", "2", "--rate", "300"],
-    { deadlineMs: 3_000_000 }
-  );
-  const archive = (name) => path.join(dir, name);
-  const start = async (name, family = "v5-linear") => {
-    const recorder = new Recorder(t, archive(name), [
-      ...feedArgs(server, family, topics[name] ?? TOPICS),
-      ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]),
-      "--commit-interval",
-      "100ms",
-    ]);
-    await printed(recorder, ": subscribed to", 1);
-    return recorder;
-  };
+  const exchange = await recordersOf(t, { deadlineMs: 3_000_000 });
+  const start = (name, family) => exchange.start(name, { family, topics: topics[name] });
   const running = await Promise.all(names.map((name) => start(name)));
-  return { dir, archive, start, running };
+  return { ...exchange, start, running };
 }
 
 const stop = async (recorder) =>

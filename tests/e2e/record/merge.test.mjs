@@ -16,35 +16,21 @@ import {
   tapedeck,
   temporary,
 } from "../support/harness.mjs";
-import { isServedWhole, isWhole, printed, SYMBOLS, TOPICS } from "../support/lines.mjs";
+import { isServedWhole, isWhole, printed, recordersOf, TOPICS } from "../support/lines.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
-import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
+import { feedArgs, Recorder } from "../support/recorders.mjs";
 
 npm("ws"); // isServedWhole's
 
 /** Two recorders of one exchange. */
 async function recorders(t, { more = [[], []], topics = [TOPICS, TOPICS] } = {}) {
-  const dir = temporary(t);
-  const server = await simulator(t, dir, [
-    "--families",
-    "v5-linear,v5-spot",
-    "--symbols",
-    "2",
-    "--rate",
-    "300",
-  ]);
-  const args = [...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--commit-interval", "100ms"];
-  const archives = ["east", "west"].map((name) => path.join(dir, name));
-  const start = (i, extra = []) =>
-    new Recorder(t, archives[i], [
-      ...feedArgs(server, "v5-linear", topics[i]),
-      ...args,
-      ...(typeof more === "function" ? more(server) : more)[i],
-      ...extra,
-    ]);
-  const running = [start(0), start(1)];
-  for (const recorder of running) await printed(recorder, ": subscribed to", 1);
-  return { dir, server, archives, start, running, both: path.join(dir, "both") };
+  const exchange = await recordersOf(t);
+  const names = ["east", "west"];
+  const each = typeof more === "function" ? more(exchange.server) : more;
+  const start = (i) => exchange.start(names[i], { topics: topics[i], more: each[i] });
+  const running = await Promise.all([start(0), start(1)]);
+  const archives = names.map(exchange.archive);
+  return { ...exchange, archives, start, running, both: exchange.archive("both") };
 }
 
 const stop = async (recorder) =>
@@ -61,19 +47,16 @@ describe("merge", { concurrency: true }, () => {
     await settled(west);
     await east.kill("SIGKILL");
     await settled(west);
-    east = start(0);
-    await printed(east, ": subscribed to", 1);
+    east = await start(0);
     await settled(west);
     await stop(east);
     await settled(west);
-    east = start(0);
-    await printed(east, ": subscribed to", 1);
+    east = await start(0);
     await printed(west, "at its greatest age", 1);
     await settled(east);
     await stop(west);
     await settled(east);
-    west = start(1);
-    await printed(west, ": subscribed to", 1);
+    west = await start(1);
     await settled(west);
     await Promise.all([stop(east), stop(west)]);
 
@@ -120,12 +103,10 @@ describe("merge", { concurrency: true }, () => {
     for (const recorder of running) await settled(recorder);
     await stop(running[0]);
     await settled(running[1]);
-    const again = start(0);
-    await printed(again, ": subscribed to", 1);
+    const again = await start(0);
     await settled(again);
     await stop(running[1]);
-    const late = start(1);
-    await printed(late, ": subscribed to", 1);
+    const late = await start(1);
     await settled(late);
     await Promise.all([stop(again), stop(late)]);
     await tapedeck(t, ["merge", ...archives, "-o", both]);
@@ -175,8 +156,7 @@ describe("merge", { concurrency: true }, () => {
     await stop(only);
     for (const recorder of running) await settled(recorder);
     await Promise.all(running.map(stop));
-    const again = [start(0), start(1)];
-    for (const recorder of again) await printed(recorder, ": subscribed to", 1);
+    const again = await Promise.all([start(0), start(1)]);
     for (const recorder of again) await settled(recorder);
     await Promise.all(again.map(stop));
     await tapedeck(t, ["merge", ...archives, "-o", both]);
@@ -282,8 +262,7 @@ describe("merge", { concurrency: true }, () => {
     const { archives, start, running, both } = await recorders(t);
     for (const recorder of running) await settled(recorder);
     await Promise.all(running.map(stop));
-    const again = start(0);
-    await printed(again, ": subscribed to", 1);
+    const again = await start(0);
     await settled(again);
     await stop(again);
     const [lost] = segments(archives[0]);

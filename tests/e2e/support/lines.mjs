@@ -57,6 +57,27 @@ export async function passage(t, url, delayMs = () => 0) {
   };
 }
 
+/** An exchange of two families and two symbols, and recorders of it: { dir, server, archive(name), start(name) }. start waits for
+ * the subscriptions. */
+export async function recordersOf(t, options) {
+  const dir = temporary(t);
+  const sizes = ["--symbols", "2", "--rate", "300"];
+  const server = await simulator(t, dir, ["--families", "v5-linear,v5-spot", ...sizes], options);
+  const archive = (name) => path.join(dir, name);
+  const start = async (name, { family = "v5-linear", topics = TOPICS, more = [] } = {}) => {
+    const recorder = new Recorder(t, archive(name), [
+      ...feedArgs(server, family, topics),
+      ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]),
+      "--commit-interval",
+      "100ms",
+      ...more,
+    ]);
+    await printed(recorder, ": subscribed to", 1);
+    return recorder;
+  };
+  return { dir, server, archive, start };
+}
+
 /** An exchange, and a recorder with one line or two. */
 export async function recorded(t, { rate = 300, lines = 2, more = [], delayMs } = {}) {
   const options = { deadlineMs: 3_000_000 };
