@@ -2,25 +2,16 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
-import { cephStore, withoutCeph } from "../support/ceph.mjs";
+import { test } from "node:test";
+import { fileStore, withoutCeph } from "../support/ceph.mjs";
 import { AT_S } from "../support/frames_by_second.mjs";
 import { filesBelow, importLines, isManifest, Program, tapedeck } from "../support/harness.mjs";
 
 const skip = withoutCeph;
-const dir = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "tapedeck-store-"));
+const store = fileStore("store");
+const { dir } = store;
 const archive = path.join(dir, "tape");
 const url = "s3://readers/some=prefix/tape";
-const stops = [];
-let store;
-
-before(async () => {
-  if (!skip) store = await cephStore({ after: (stop) => stops.push(stop) }, dir);
-});
-after(() => {
-  stops.forEach((stop) => stop());
-  fs.rmSync(dir, { recursive: true, force: true });
-});
 
 /** Random digits, so that chunks do not shrink to nothing. */
 let seed = 1;
@@ -68,7 +59,7 @@ const record = (t, hour, seconds) =>
 
 // A machine that never saw the archive has an empty cache.
 let cache = path.join(dir, "cache");
-const env = () => ({ ...process.env, ...store.environment, XDG_CACHE_HOME: cache });
+const env = () => store.env({ XDG_CACHE_HOME: cache });
 const answer = (t, args, more = {}) => tapedeck(t, args, { env: env(), ...more });
 
 /** Runs a command with -v. Returns its output, and what it read from the store, by the log. */

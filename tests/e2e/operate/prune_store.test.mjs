@@ -3,25 +3,17 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { agedStore } from "../support/aged_store.mjs";
-import { cephStore, withoutCeph } from "../support/ceph.mjs";
+import { fileStore, withoutCeph } from "../support/ceph.mjs";
 import { importDay } from "../support/frames_by_second.mjs";
-import { json, Program, tapedeck, temporary, wholeFile } from "../support/harness.mjs";
+import { json, Program, tapedeck, temporary } from "../support/harness.mjs";
 
 const skip = withoutCeph;
-const dir = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "tapedeck-prune-"));
-const whole = wholeFile(after);
-let store, aged;
+const store = fileStore("prune", { begin: async () => (aged = await agedStore(store, store.url)) });
+let aged;
 
-before(async () => {
-  if (skip) return;
-  store = await cephStore(whole, dir);
-  aged = await agedStore(whole, store.url);
-});
-after(() => fs.rmSync(dir, { recursive: true, force: true }));
-
-const env = () => ({ ...process.env, ...store.environment, AWS_ENDPOINT_URL: aged.url });
+const env = () => store.env({ AWS_ENDPOINT_URL: aged.url });
 const answer = (t, args, status = 0) => tapedeck(t, args, { env: env(), status });
 const prune = (t, url, ...more) =>
   json(t, ["prune", url, "--older-than", "30d", "--json", ...more], { env: env() });

@@ -2,32 +2,16 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
-import { cephStore, withoutCeph } from "../support/ceph.mjs";
+import { test } from "node:test";
+import { fileStore, withoutCeph } from "../support/ceph.mjs";
 import { importDay } from "../support/frames_by_second.mjs";
-import {
-  filesBelow,
-  json,
-  Program,
-  segments,
-  tapedeck,
-  temporary,
-  wholeFile,
-} from "../support/harness.mjs";
+import { filesBelow, json, Program, segments, tapedeck, temporary } from "../support/harness.mjs";
 
 const skip = withoutCeph;
-const dir = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "tapedeck-pull-"));
-const whole = wholeFile(after);
-let store;
+const store = fileStore("pull");
 
-before(async () => {
-  if (!skip) store = await cephStore(whole, dir);
-});
-after(() => fs.rmSync(dir, { recursive: true, force: true }));
-
-const env = () => ({ ...process.env, ...store.environment });
-const answer = (t, args, status = 0) => tapedeck(t, args, { env: env(), status });
-const pull = (t, url, copy) => json(t, ["pull", url, copy, "--json"], { env: env() });
+const answer = (t, args, status = 0) => tapedeck(t, args, { env: store.env(), status });
+const pull = (t, url, copy) => json(t, ["pull", url, copy, "--json"], { env: store.env() });
 
 /** An archive of some days in the store, and a place for its copy. */
 async function pushed(t, bucket, days) {
@@ -105,7 +89,7 @@ test("a copy whose pull was killed shows what is missing", { skip }, async (t) =
   let partial = 0;
   for (let kills = 0; kills < 5; kills++) {
     const begun = has();
-    const program = new Program(t, "tapedeck", ["pull", url, copy], { env: env() });
+    const program = new Program(t, "tapedeck", ["pull", url, copy], { env: store.env() });
     while (has() <= begun && program.child.exitCode === null)
       await new Promise((resolve) => setImmediate(resolve));
     await program.kill("SIGKILL");

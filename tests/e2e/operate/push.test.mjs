@@ -7,32 +7,21 @@ import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
-import { after, before, test } from "node:test";
-import { cephStore, withoutCeph } from "../support/ceph.mjs";
+import { test } from "node:test";
+import { fileStore, withoutCeph } from "../support/ceph.mjs";
 import { importDay as record } from "../support/frames_by_second.mjs";
 import { json, Program, segments, tapedeck, temporary } from "../support/harness.mjs";
 
 const skip = withoutCeph;
 const skipSqlite =
   skip || (spawnSync("sqlite3", ["--version"]).status === 0 ? false : "needs the program sqlite3");
-const dir = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "tapedeck-push-"));
-const stops = [];
-let store;
-
-before(async () => {
-  if (!skip) store = await cephStore({ after: (stop) => stops.push(stop) }, dir);
-});
-after(() => {
-  stops.forEach((stop) => stop());
-  fs.rmSync(dir, { recursive: true, force: true });
-});
+const store = fileStore("push");
 
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
-const env = () => ({ ...process.env, ...store.environment });
 const push = (t, archive, url, more = {}) =>
-  json(t, ["push", archive, url, "--json"], { env: env(), ...more });
+  json(t, ["push", archive, url, "--json"], { env: store.env(), ...more });
 const refused = async (t, archive, url, status = 4) =>
-  (await tapedeck(t, ["push", archive, url], { env: env(), status })).stderr;
+  (await tapedeck(t, ["push", archive, url], { env: store.env(), status })).stderr;
 
 const get = async (bucket, key) => {
   const reply = await store.request("GET", `/${bucket}/${key}`);
@@ -157,7 +146,7 @@ test("errors name the remedy, and no secret", { skip }, async (t) => {
   const archive = path.join(temporary(t), "tape");
   await record(t, archive, 0);
   assert.match(await refused(t, archive, "s3://absent/x"), /NoSuchBucket[^]*hint: make the bucket/);
-  const wrong = { ...env(), AWS_SECRET_ACCESS_KEY: "not-the-secret" };
+  const wrong = { ...store.env(), AWS_SECRET_ACCESS_KEY: "not-the-secret" };
   const { stderr } = await tapedeck(t, ["push", archive, "s3://absent/x"], {
     env: wrong,
     status: 4,
@@ -178,7 +167,7 @@ test(
     const args = ["push", "-v", archive, "s3://killed/k"];
     for (let kills = 0; kills < KILLS; kills++) {
       await record(t, archive, kills);
-      const program = new Program(t, "tapedeck", args, { env: env() });
+      const program = new Program(t, "tapedeck", args, { env: store.env() });
       // The log has a line for each request: six of a push that sends a segment.
       const lines = `(store: (GET|PUT)[^]*){${1 + (kills % 7)}}`;
       const reached = await program.prints(new RegExp(lines)).catch(() => null);
@@ -208,7 +197,7 @@ test(
     for (let day = 0; day < 4; day++) await record(t, archive, day);
     const runs = await Promise.all(
       [0, 1, 2].map(() =>
-        tapedeck(t, ["push", archive, "s3://race/r"], { env: env(), status: null })
+        tapedeck(t, ["push", archive, "s3://race/r"], { env: store.env(), status: null })
       )
     );
     assert.ok(runs.some(({ code }) => code === 0));

@@ -5,8 +5,8 @@ import fs from "node:fs";
 import net from "node:net";
 import { once } from "node:events";
 import path from "node:path";
-import { after, before, test } from "node:test";
-import { cephStore, withoutCeph } from "../support/ceph.mjs";
+import { test } from "node:test";
+import { fileStore, withoutCeph } from "../support/ceph.mjs";
 import {
   eventually,
   json,
@@ -21,20 +21,9 @@ import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { importDay } from "../support/frames_by_second.mjs";
 
 const skip = withoutCeph;
-const dir = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "tapedeck-again-"));
-const stops = [];
-let store;
+const store = fileStore("again");
 
-before(async () => {
-  if (!skip) store = await cephStore({ after: (stop) => stops.push(stop) }, dir);
-});
-after(() => {
-  stops.forEach((stop) => stop());
-  fs.rmSync(dir, { recursive: true, force: true });
-});
-
-const env = () => ({ ...process.env, ...store.environment });
-const options = (more = {}) => ({ env: env(), ...more });
+const options = (more = {}) => ({ env: store.env(), ...more });
 
 /** The files that the newest manifest of s3://BUCKET/x lists; undefined without one. */
 async function listed(bucket) {

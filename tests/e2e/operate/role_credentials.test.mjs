@@ -4,23 +4,14 @@ import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
-import { after, before, test } from "node:test";
-import { cephStore, TEMPORARY_KEYS, withoutCeph } from "../support/ceph.mjs";
+import { test } from "node:test";
+import { fileStore, TEMPORARY_KEYS, withoutCeph } from "../support/ceph.mjs";
 import { importFrames, json, tapedeck, temporary } from "../support/harness.mjs";
 
 const skip = withoutCeph;
-const dir = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "tapedeck-role-"));
-const stops = [];
-let store;
-
-before(async () => {
-  if (skip) return;
-  store = await cephStore({ after: (stop) => stops.push(stop) }, dir, TEMPORARY_KEYS);
-  await store.makeBucket("role");
-});
-after(() => {
-  stops.forEach((stop) => stop());
-  fs.rmSync(dir, { recursive: true, force: true });
+const store = fileStore("role", {
+  settings: TEMPORARY_KEYS,
+  begin: () => store.makeBucket("role"),
 });
 
 async function serve(t, answer) {

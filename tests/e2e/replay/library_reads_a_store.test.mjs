@@ -3,20 +3,18 @@ import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { promisify } from "node:util";
-import { cephStore, withoutCeph } from "../support/ceph.mjs";
+import { fileStore, withoutCeph } from "../support/ceph.mjs";
 import { AT_S } from "../support/frames_by_second.mjs";
 import { importLines, tapedeck, temporary } from "../support/harness.mjs";
 import { installed, LIBRARY, withoutLibrary } from "../support/python_scripts.mjs";
 
 const skip = withoutLibrary || withoutCeph;
-const dir = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), "tapedeck-library-"));
+const store = fileStore("library", { skip, begin: pushed });
+const { dir } = store;
 const archive = path.join(dir, "tape");
 const url = "s3://library/tape";
-const stops = [];
-const stop = { after: (fn) => stops.push(fn) };
-let store;
 
 /** A session of an hour's first seconds: a book, its changes, and trades. */
 const record = (hour) => {
@@ -42,7 +40,7 @@ const record = (hour) => {
         : trade(i);
   const conn = { conn: "A", addr: "wss://stream.bybit.com/v5/public/linear" };
   return importLines(
-    stop,
+    store,
     [
       { t: "header", format: 2, exchange: "TEST" },
       { t: "connect", ts: at(0) / 1000, ...conn },
@@ -57,20 +55,14 @@ const record = (hour) => {
   );
 };
 
-before(async () => {
-  if (skip) return;
-  store = await cephStore(stop, dir);
+async function pushed() {
   await store.makeBucket("library");
   for (const hour of [0, 1]) await record(hour);
-  await tapedeck(stop, ["push", "-q", archive, url], { env: store.environment });
-});
-after(() => {
-  stops.forEach((fn) => fn());
-  fs.rmSync(dir, { recursive: true, force: true });
-});
+  await tapedeck(store, ["push", "-q", archive, url], { env: store.environment });
+}
 
 const run = async (program, args, env = {}) => {
-  const all = { ...process.env, ...store.environment, ...env };
+  const all = store.env(env);
   try {
     return await promisify(execFile)(program, args, { env: all, maxBuffer: 1 << 26 });
   } catch (error) {

@@ -6,8 +6,9 @@ import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
+import { after, before } from "node:test";
 import { promisify } from "node:util";
-import { eventually } from "./harness.mjs";
+import { eventually, wholeFile } from "./harness.mjs";
 
 const run = promisify(execFile);
 
@@ -173,6 +174,27 @@ export async function cephStore(t, dir, settings = {}) {
       return name;
     },
   };
+  return store;
+}
+
+/** A store for all tests of a file: starts before the first one, unless skip says why not, followed by begin(), and is removed
+ * after the last one.
+ * Its members are cephStore's; dir: its folder, and the tests'; env(): variables for tapedeck; after(end): calls end after the
+ * last test. */
+export function fileStore(name, { skip = withoutCeph, settings, begin = () => {} } = {}) {
+  const dir = fs.mkdtempSync(path.join(fs.realpathSync("/tmp"), `tapedeck-${name}-`));
+  const whole = wholeFile(after);
+  const store = {
+    ...whole,
+    dir,
+    env: (more = {}) => ({ ...process.env, ...store.environment, ...more }),
+  };
+  before(async () => {
+    if (skip) return;
+    Object.assign(store, await cephStore(whole, dir, settings));
+    await begin();
+  });
+  after(() => fs.rmSync(dir, { recursive: true, force: true }));
   return store;
 }
 
