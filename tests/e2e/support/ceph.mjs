@@ -72,7 +72,8 @@ function configuration(dir, port, more) {
     bluestore_cache_autotune: false,
     bluestore_cache_size: 64 * 2 ** 20,
     osd_memory_target: 896 * 2 ** 20,
-    rgw_frontends: `beast endpoint=127.0.0.1:${port}`,
+    // Without it, replies wait 40 ms for an acknowledgement.
+    rgw_frontends: `beast endpoint=127.0.0.1:${port} tcp_nodelay=1`,
     ...more,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
