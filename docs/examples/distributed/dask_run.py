@@ -4,15 +4,17 @@
     dask_run.py SCHEDULER ARCHIVE DATASET --format parquet [OPTION OF export]...
 
 The archive and the dataset are on a file system that all workers share. Dask runs a unit again
-whose worker was lost. A unit that exists is not made again, so this script may be run again, too.
+that failed or whose worker was lost. A unit that exists is not made again, so this script may be
+run again, too. The environment variable UNIT_BYTES is the size of a unit (1GiB).
 """
 import json
+import os
 import subprocess
 import sys
 
 from dask.distributed import Client, as_completed
 
-UNIT_BYTES = "1GiB"
+UNIT_BYTES = os.environ.get("UNIT_BYTES", "1GiB")
 
 
 def plan(archive, options):
@@ -24,9 +26,11 @@ def plan(archive, options):
 
 
 def make(command):
-    """Run on a worker. Returns the errors of a unit that failed, or None."""
-    end = subprocess.run([*command, "-q"], stderr=subprocess.PIPE, text=True)
-    return None if end.returncode == 0 else " ".join(command) + "\n" + end.stderr
+    """Run on a worker. The unit ends with its worker (setpriv), because Dask then starts another."""
+    words = ["setpriv", "--pdeathsig", "KILL", *command, "-q"]
+    end = subprocess.run(words, stderr=subprocess.PIPE, text=True)
+    if end.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: status {end.returncode}\n{end.stderr}")
 
 
 def main():
@@ -35,9 +39,9 @@ def main():
     units, unfinished = plan(archive, options)
     with Client(scheduler) as client:
         tasks = client.map(make, units, pure=False, retries=3)
-        errors = [error for _, error in as_completed(tasks, with_results=True) if error]
-    for text in errors:
-        print(text, file=sys.stderr)
+        failed = [task for task in as_completed(tasks) if task.status != "finished"]
+        for task in failed:
+            print(task.exception() if task.status == "error" else task.status, file=sys.stderr)
     if unfinished:
         print("not finished:", ", ".join(unfinished), file=sys.stderr)
     return subprocess.run(["tapedeck", "export", archive, *options, "--finish"]).returncode
