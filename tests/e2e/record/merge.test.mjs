@@ -393,8 +393,7 @@ describe("merge", { concurrency: true }, () => {
 
     // A kill after the link was replaced.
     assert.equal((await run(archives, `rm -rf ${both}.2`)).signal, "SIGKILL");
-    const again = start(0);
-    await printed(again, ": subscribed to", 1);
+    const again = await start(0);
     await settled(again);
     await Promise.all([stop(again), stop(running[1])]);
     assert.equal((await run()).code, 0);
