@@ -42,8 +42,8 @@ static td_result open_member(archive *from, member *out, td_err *err)
     }
     return rc == TD_OK && is_cut
                ? td_err_set(err, TD_E_INVALID,
-                            "%s is a single file, or has a cut: several archives must be those of "
-                            "recorders",
+                            "%s is a single file, or has a cut: several archives must be whole "
+                            "archives of recorders",
                             archive_path(from))
                : rc;
 }
