@@ -8,13 +8,15 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/codec.h"
 #include "base/database.h"
 #include "base/hash.h"
 #include "archive/archive.h"
 
 enum {
-    VERSION = 7,     /* version of the format; the rows of each segment begin with it */
-    DAY_VERSION = 8, /* likewise, of each day */
+    VERSION = 8,     /* version of the format; the rows of each segment begin with it */
+    DAY_VERSION = 9, /* likewise, of each day */
+    VALUE_LEVEL = 3, /* of zstd; rows repeat texts, and numbers with many zeros */
     /* Limit of one segment's rows or chunks; 4,096 chunks with 64 Ki channels take 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
     /* Limit of a chunk's bitmap of channels; checked because any program may have written the file.
@@ -27,16 +29,16 @@ static const char TABLE[] =
     "    path       TEXT NOT NULL PRIMARY KEY," /* below the archive */
     "    file_bytes INTEGER NOT NULL,"
     "    chain      TEXT NOT NULL,"    /* the segment's last chain value, 32 hex digits */
-    "    hash       INTEGER NOT NULL," /* of rows */
-    "    rows       BLOB NOT NULL,"
+    "    hash       INTEGER NOT NULL," /* of rows as stored */
+    "    rows       BLOB NOT NULL,"    /* both packed (pack_value) */
     "    chunks     BLOB NOT NULL);"
     /* An index for STATEMENT_LIST, which then does not read the large columns. */
     "CREATE INDEX IF NOT EXISTS segments_listed ON segments "
     "    (path, file_bytes, chain);"
     "CREATE TABLE IF NOT EXISTS days ("
     "    path       TEXT NOT NULL PRIMARY KEY," /* path of the segments' folder */
-    "    hash       INTEGER NOT NULL,"          /* of rows */
-    "    rows       BLOB NOT NULL)";
+    "    hash       INTEGER NOT NULL,"          /* of rows as stored */
+    "    rows       BLOB NOT NULL)";            /* packed */
 
 typedef enum statement {
     STATEMENT_PUT,
@@ -74,6 +76,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
 
 struct catalog {
     database *db;
+    codec *coder;
 };
 
 static const database_kind KIND = {.name = "catalog",
@@ -81,6 +84,13 @@ static const database_kind KIND = {.name = "catalog",
                                    .statements = STATEMENTS,
                                    .statement_count = STATEMENT_COUNT,
                                    .value_bytes_max = VALUE_BYTES_MAX};
+
+static catalog *wrap(database *db)
+{
+    catalog *made = td_alloc_zero(1, sizeof *made);
+    *made = (catalog){.db = db, .coder = codec_open()};
+    return made;
+}
 
 td_result catalog_open(const char *path, catalog_mode mode, catalog **out, td_err *err)
 {
@@ -97,8 +107,7 @@ td_result catalog_open(const char *path, catalog_mode mode, catalog **out, td_er
     }
     if (rc != TD_OK)
         return rc;
-    *out = td_alloc_zero(1, sizeof **out);
-    (*out)->db = db;
+    *out = wrap(db);
     return TD_OK;
 }
 
@@ -114,8 +123,7 @@ td_result catalog_open_of(const archive *a, catalog **out, td_err *err)
     td_result rc = database_open_in(&KIND, archive_io(a), path, &db, err);
     if (rc != TD_OK)
         return rc;
-    *out = td_alloc_zero(1, sizeof **out);
-    (*out)->db = db;
+    *out = wrap(db);
     return TD_OK;
 }
 
@@ -129,6 +137,7 @@ void catalog_close(catalog *c)
     if (c == NULL)
         return;
     database_close(c->db);
+    codec_close(c->coder);
     td_free(c);
 }
 
@@ -381,6 +390,30 @@ static int read_row(td_bytes *from, const row_kind *kind, void *row)
     return 1;
 }
 
+/* ---- stored values ---- */
+
+/* A value as it is stored: its size, and the value compressed. Questions read rows of many
+ * segments, from a store's copy by requests: compressed, they have a sixth of the bytes. */
+static void pack_value(catalog *c, td_bytes value, td_buf *out)
+{
+    const size_t bound = codec_bound(value.size);
+    put_number(out, value.size);
+    td_buf_grow(out, out->size + bound);
+    out->size += codec_compress(c->coder, VALUE_LEVEL, value, out->data + out->size, bound);
+}
+
+/* *out: the value, which the caller frees with td_free. 0: the bytes are not a packed value. */
+static int unpack_value(catalog *c, td_bytes stored, uint8_t **out, td_bytes *value)
+{
+    uint64_t size = 0;
+    *out = NULL;
+    if (!read_number(&stored, &size) || size > VALUE_BYTES_MAX)
+        return 0;
+    *out = td_alloc((size_t)size + 1);
+    *value = td_bytes_of(*out, (size_t)size);
+    return codec_expand(c->coder, stored, *out, (size_t)size) == size;
+}
+
 /* ---- days: briefs by folder ---- */
 
 /* Length of the segment's folder; 0 if its path has no folder. */
@@ -393,6 +426,7 @@ static size_t folder_bytes(const char *path)
 /* Reads the briefs of a day. */
 typedef struct day_reader {
     td_bytes folder;
+    uint8_t *unpacked;
     td_bytes rest;
     td_bytes row; /* bytes of the last brief */
     gap_row *gaps;
@@ -401,17 +435,20 @@ typedef struct day_reader {
 
 static void day_reader_fini(day_reader *day)
 {
+    td_free(day->unpacked);
     td_free(day->gaps);
 }
 
 /* Begin to read a day. 1 if the bytes are as they were written, and belong to this folder. */
-static int day_begin(day_reader *day, td_bytes folder, int64_t hash, td_bytes rows)
+static int day_begin(day_reader *day, catalog *c, td_bytes folder, int64_t hash, td_bytes rows)
 {
     uint64_t version = 0;
     td_bytes written;
     day->folder = folder;
-    day->rest = rows;
-    return (uint64_t)hash == td_xxh64(rows.data, rows.size) && read_number(&day->rest, &version) &&
+    td_free(day->unpacked);
+    day->unpacked = NULL;
+    return (uint64_t)hash == td_xxh64(rows.data, rows.size) &&
+           unpack_value(c, rows, &day->unpacked, &day->rest) && read_number(&day->rest, &version) &&
            version == DAY_VERSION && read_text(&day->rest, SIZE_MAX, &written) &&
            td_bytes_equal(td_bytes_of(written.data, written.size - 1), folder);
 }
@@ -478,11 +515,16 @@ static td_result store_day(catalog *c, td_bytes folder, size_t count, td_bytes r
     database_query query =
         database_query_begin(c->db, count == 0 ? STATEMENT_DROP_DAY : STATEMENT_PUT_DAY);
     database_bind_bytes(&query, folder);
+    td_buf stored;
+    td_buf_init(&stored, SIZE_MAX);
     if (count > 0) {
-        database_bind_i64(&query, (int64_t)td_xxh64(rows.data, rows.size));
-        database_bind_blob(&query, rows.data, rows.size);
+        pack_value(c, rows, &stored);
+        database_bind_i64(&query, (int64_t)td_xxh64(stored.data, stored.size));
+        database_bind_blob(&query, stored.data, stored.size);
     }
-    return database_query_run(&query, err);
+    td_result rc = database_query_run(&query, err);
+    td_buf_fini(&stored);
+    return rc;
 }
 
 /* Replace the brief of a segment in its day; if brief is NULL, remove it. If the day's rows are not
@@ -497,7 +539,7 @@ static td_result put_in_day(catalog *c, const char *path, const segment_brief *b
     database_query query = database_query_begin(c->db, STATEMENT_LOAD_DAY);
     database_bind_bytes(&query, folder);
     td_result rc = database_query_next(&query, err);
-    int has_day = rc == TD_OK && day_begin(&day, folder, database_column_i64(&query, 0),
+    int has_day = rc == TD_OK && day_begin(&day, c, folder, database_column_i64(&query, 0),
                                            database_column_blob(&query, 1));
     if (!has_day)
         day.rest = td_bytes_of(NULL, 0);
@@ -518,7 +560,7 @@ td_result catalog_each_brief(catalog *c, catalog_brief_fn *fn, void *user, td_er
     database_query query = database_query_begin(c->db, STATEMENT_EACH_DAY);
     td_result rc;
     while ((rc = database_query_next(&query, err)) == TD_OK) {
-        if (!day_begin(&day, td_bytes_str(database_column_text(&query, 0)),
+        if (!day_begin(&day, c, td_bytes_str(database_column_text(&query, 0)),
                        database_column_i64(&query, 1), database_column_blob(&query, 2)))
             continue;
         while (day_next(&day, &brief))
@@ -570,9 +612,6 @@ static void put_lists(const segment_rows *rows, td_bytes chunks, td_buf *out)
 static td_result put_segment(catalog *c, const segment_index *index, td_bytes rows, td_bytes chunks,
                              td_err *err)
 {
-    if (rows.size > VALUE_BYTES_MAX || chunks.size > VALUE_BYTES_MAX)
-        return td_err_set(err, TD_E_LIMIT, "catalog: segment %s: its rows have over %d MiB",
-                          index->path, VALUE_BYTES_MAX >> 20);
     database_query query = database_query_begin(c->db, STATEMENT_PUT);
     database_bind_text(&query, index->path);
     database_bind_u64(&query, index->file_bytes);
@@ -585,24 +624,35 @@ static td_result put_segment(catalog *c, const segment_index *index, td_bytes ro
 
 td_result catalog_put(catalog *c, const segment_rows *rows, td_err *err)
 {
-    td_buf bytes;
-    td_buf chunks;
+    td_buf value, stored_chunks, stored_rows;
     TD_ASSERT(!rows->index.is_open);
     TD_ASSERT(rows->index.depth == INDEX_FULL);
-    td_buf_init(&bytes, SIZE_MAX);
-    td_buf_init(&chunks, SIZE_MAX);
-    put_chunks(&rows->index, &chunks);
-    put_lists(rows, td_buf_view(&chunks), &bytes);
+    td_buf_init(&value, SIZE_MAX);
+    td_buf_init(&stored_chunks, SIZE_MAX);
+    td_buf_init(&stored_rows, SIZE_MAX);
+    put_chunks(&rows->index, &value);
+    pack_value(c, td_buf_view(&value), &stored_chunks);
+    size_t bytes_most = value.size;
+    td_buf_clear(&value);
+    put_lists(rows, td_buf_view(&stored_chunks), &value);
+    pack_value(c, td_buf_view(&value), &stored_rows);
+    bytes_most = value.size > bytes_most ? value.size : bytes_most;
+    td_buf_fini(&value);
     const segment_brief brief = segment_rows_brief(rows);
-    td_result rc = database_begin(c->db, err);
+    td_result rc =
+        bytes_most <= VALUE_BYTES_MAX
+            ? database_begin(c->db, err)
+            : td_err_set(err, TD_E_LIMIT, "catalog: segment %s: its rows have over %d MiB",
+                         rows->index.path, VALUE_BYTES_MAX >> 20);
     if (rc == TD_OK) {
-        rc = put_segment(c, &rows->index, td_buf_view(&bytes), td_buf_view(&chunks), err);
+        rc = put_segment(c, &rows->index, td_buf_view(&stored_rows), td_buf_view(&stored_chunks),
+                         err);
         if (rc == TD_OK)
             rc = put_in_day(c, brief.path, &brief, err);
         rc = database_end(c->db, rc, err);
     }
-    td_buf_fini(&bytes);
-    td_buf_fini(&chunks);
+    td_buf_fini(&stored_rows);
+    td_buf_fini(&stored_chunks);
     return rc;
 }
 
@@ -741,13 +791,18 @@ static td_result load_rows(catalog *c, const char *path, catalog_part part, segm
     if (rc != TD_OK)
         return database_query_end(&query, rc);
     uint64_t version = 0;
+    uint8_t *unpacked = NULL;
     td_bytes bytes = database_column_blob(&query, 3);
     if ((uint64_t)database_column_i64(&query, 2) != td_xxh64(bytes.data, bytes.size) ||
-        !read_number(&bytes, &version) || version != VERSION ||
-        !read_row(&bytes, &SEGMENT_ROW, row) || strcmp(row->index.path, path) != 0 ||
+        !unpack_value(c, bytes, &unpacked, &bytes) || !read_number(&bytes, &version) ||
+        version != VERSION || !read_row(&bytes, &SEGMENT_ROW, row) ||
+        strcmp(row->index.path, path) != 0 ||
         row->index.file_bytes != database_column_u64(&query, 0) ||
-        strcmp(row->index.chain_hex, database_column_text(&query, 1)) != 0)
+        strcmp(row->index.chain_hex, database_column_text(&query, 1)) != 0) {
+        row->index = (segment_index){0};
+        td_free(unpacked);
         return database_query_end(&query, wrong_rows(path, "rows", err));
+    }
     out->index = row->index;
     out->index.depth = INDEX_FULL;
     out->index.path = td_strdup(row->index.path);
@@ -763,18 +818,22 @@ static td_result load_rows(catalog *c, const char *path, catalog_part part, segm
         (!read_list(&bytes, &CONN_ROW, row->conn_count, out) ||
          !read_list(&bytes, &GRANT_ROW, row->grant_count, out) || bytes.size > 0))
         rc = wrong_rows(path, "rows", err);
+    td_free(unpacked);
     return database_query_end(&query, rc);
 }
 
 static td_result load_chunks(catalog *c, const segment_row *row, segment_index *out, td_err *err)
 {
+    uint8_t *unpacked = NULL;
     database_query query = database_query_begin(c->db, STATEMENT_LOAD_CHUNKS);
     database_bind_text(&query, out->path);
     td_result rc = database_query_next(&query, err);
     td_bytes bytes = rc == TD_OK ? database_column_blob(&query, 0) : td_bytes_of(NULL, 0);
     if (rc == TD_EOF || (rc == TD_OK && (td_xxh64(bytes.data, bytes.size) != row->chunks_hash ||
+                                         !unpack_value(c, bytes, &unpacked, &bytes) ||
                                          !read_chunks(bytes, row->chunk_count, out))))
         rc = wrong_rows(out->path, "chunks", err);
+    td_free(unpacked);
     return database_query_end(&query, rc);
 }
 
@@ -810,7 +869,7 @@ td_result catalog_check(catalog *c, const char *path, td_err *err)
     database_bind_bytes(&query, folder);
     rc = database_query_next(&query, err);
     if (rc == TD_OK &&
-        day_begin(&day, folder, database_column_i64(&query, 0), database_column_blob(&query, 1)))
+        day_begin(&day, c, folder, database_column_i64(&query, 0), database_column_blob(&query, 1)))
         while (!has_brief && day_next(&day, &found))
             has_brief = td_bytes_equal(day.row, td_buf_view(&bytes));
     rc = database_query_end(&query, rc);

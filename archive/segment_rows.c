@@ -26,17 +26,20 @@ void segment_rows_fini(segment_rows *rows)
     *rows = (segment_rows){0};
 }
 
+/* Of the set of channels: each segment has them in the order of their first frames. */
 static uint64_t hash_channels(const segment_index *index)
 {
-    td_xxh64_state state;
-    td_xxh64_begin(&state);
+    uint64_t sum = 0;
     for (size_t i = 0; i < index->channel_count; i++) {
         const channel_info *info = &index->channels[i].info;
         const char *const texts[] = {info->feed, info->topic, info->exchange_topic, info->symbol};
+        td_xxh64_state state;
+        td_xxh64_begin(&state);
         for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
             td_xxh64_update(&state, texts[k], strlen(texts[k]) + 1);
+        sum += td_xxh64_end(&state);
     }
-    return td_xxh64_end(&state);
+    return sum;
 }
 
 int grant_row_names_one(const grant_row *grant)

@@ -72,7 +72,7 @@ typedef struct segment_brief {
     uint64_t first_in_ns; /* of its first and last received frame, or 0 */
     uint64_t last_in_ns;
     uint64_t last_ns;       /* of its last message of any kind */
-    uint64_t channels_hash; /* of its channels' feeds, topics and symbols */
+    uint64_t channels_hash; /* of the set of its channels' feeds, topics and symbols */
     uint64_t granted_hash;  /* of the set of topics that were granted in it; 0: none, or unknown */
     uint32_t has_ended_grants; /* 1: a topic was granted in it, and then not any more, although its
                                   slot had a connection */

@@ -20,6 +20,8 @@
 #include <sqlite3.h>
 
 #include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/codec.h"
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "archive/catalog.h"
@@ -50,6 +52,9 @@ static void reindex(archive_env *env, reindex_scope scope, reindex_report *repor
 
 /* ---- versions ---- */
 
+/* Before a compressed value there is its size. */
+enum { SIZE_BYTES = 8 };
+
 /* Gives the catalog's rows of all segments another version, with a valid hash. */
 static void change_version(const char *path)
 {
@@ -64,18 +69,28 @@ static void change_version(const char *path)
                                         "WHERE rowid = ?1",
                                         -1, &write, NULL),
                      SQLITE_OK);
+    codec *coder = codec_open();
     while (sqlite3_step(read) == SQLITE_ROW) {
-        int size = sqlite3_column_bytes(read, 1);
-        uint8_t *rows = td_alloc((size_t)size);
-        memcpy(rows, sqlite3_column_blob(read, 1), (size_t)size);
+        const size_t stored_size = (size_t)sqlite3_column_bytes(read, 1);
+        const uint8_t *stored = sqlite3_column_blob(read, 1);
+        const size_t size = (size_t)td_le64(stored);
+        uint8_t *rows = td_alloc(size);
+        uint8_t *made = td_alloc(SIZE_BYTES + codec_bound(size));
+        const td_bytes packed = td_bytes_of(stored + SIZE_BYTES, stored_size - SIZE_BYTES);
+        assert_int_equal(codec_expand(coder, packed, rows, size), size);
         rows[0]++;
+        memcpy(made, stored, SIZE_BYTES);
+        const size_t made_size = SIZE_BYTES + codec_compress(coder, 3, td_bytes_of(rows, size),
+                                                             made + SIZE_BYTES, codec_bound(size));
         sqlite3_bind_int64(write, 1, sqlite3_column_int64(read, 0));
-        sqlite3_bind_blob(write, 2, rows, size, SQLITE_STATIC);
-        sqlite3_bind_int64(write, 3, (int64_t)td_xxh64(rows, (size_t)size));
+        sqlite3_bind_blob(write, 2, made, (int)made_size, SQLITE_STATIC);
+        sqlite3_bind_int64(write, 3, (int64_t)td_xxh64(made, made_size));
         assert_int_equal(sqlite3_step(write), SQLITE_DONE);
         assert_int_equal(sqlite3_reset(write), SQLITE_OK);
+        td_free(made);
         td_free(rows);
     }
+    codec_close(coder);
     assert_int_equal(sqlite3_finalize(read), SQLITE_OK);
     assert_int_equal(sqlite3_finalize(write), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);

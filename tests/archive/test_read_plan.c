@@ -361,6 +361,33 @@ static void test_segments_with_the_same_channels(void **state)
     archive_env_fini(&env);
 }
 
+static uint64_t hash_of_channels(const char *const symbols[], size_t count)
+{
+    segment_rows rows = {0};
+    for (size_t i = 0; i < count; i++)
+        segment_index_add_channel(&rows.index,
+                                  &(segment_channel){.id = (uint16_t)(i + 1),
+                                                     .info = {.feed = FIXTURE_FEED,
+                                                              .family = "inverse",
+                                                              .topic = "trade",
+                                                              .exchange_topic = "",
+                                                              .symbol = symbols[i],
+                                                              .message_encoding = ""}});
+    const uint64_t hash = segment_rows_brief(&rows).channels_hash;
+    segment_rows_fini(&rows);
+    return hash;
+}
+
+/* Channels are numbered by their first frames, whose order differs from segment to segment. */
+static void test_channels_in_another_order(void **state)
+{
+    (void)state;
+    const uint64_t hash = hash_of_channels((const char *const[]){"A", "B", "C"}, 3);
+    assert_int_equal(hash_of_channels((const char *const[]){"C", "A", "B"}, 3), hash);
+    assert_int_not_equal(hash_of_channels((const char *const[]){"A", "B"}, 2), hash);
+    assert_int_not_equal(hash_of_channels((const char *const[]){"A", "B", "D"}, 3), hash);
+}
+
 /* Checks the checkpoint with which reading the feed's session begins at a moment; `frame` is the
  * first one of its chunk, or UINT64_MAX for none. */
 static void check_start(archive_view *view, uint64_t at_ns, uint64_t frame)
@@ -440,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_other_feeds_are_not_opened),
         cmocka_unit_test(test_checkpoint_that_reading_begins_with),
         cmocka_unit_test(test_segments_with_the_same_channels),
+        cmocka_unit_test(test_channels_in_another_order),
     };
     return cmocka_run_group_tests_name("read_plan", tests, NULL, NULL);
 }

@@ -149,7 +149,8 @@ test("verbs answer about an archive in a store as about its folder", { skip }, a
     assert.equal(await frames(`${found}.mcap`), await frames(`${expected}.mcap`));
   });
 
-  const selection = ["cat", url, "--from", at(1, 100), "--to", at(1, 105)];
+  // Two threads may read the same block, of which both count.
+  const selection = ["cat", url, "--from", at(1, 100), "--to", at(1, 105), "-j", "1"];
 
   await t.test("a selection reads little more than its chunks", async (t) => {
     cache = path.join(dir, "cache-of-a-selection");
