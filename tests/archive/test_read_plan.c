@@ -62,10 +62,13 @@ static void check_plan(archive_env *env, const plan_row *row, const char *how)
     archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     read_plan *plan = NULL;
     td_err err;
+    char symbol[16] = "";
+    if (row->symbol != NULL)
+        (void)snprintf(symbol, sizeof symbol, "%s", row->symbol);
     const read_query query = {
         .time = {at(row->from_frame), row->to_frame == UINT64_MAX ? UINT64_MAX : at(row->to_frame)},
         .wants_channel = row->symbol == NULL ? NULL : wants_symbol,
-        .user = (void *)(uintptr_t)row->symbol,
+        .user = symbol,
     };
     assert_int_equal(read_plan_open(a, &query, &plan, &err), TD_OK);
     size_t chunks = 0;
