@@ -11,7 +11,7 @@ enum { WINDOW_BYTES = 256 << 10 };
 
 td_result mcap_source_init(mcap_source *source, td_file *file, td_err *err)
 {
-    *source = (mcap_source){.file = file};
+    *source = (mcap_source){.file = file, .keep_from = UINT64_MAX};
     td_buf_init(&source->window, LIMIT_RECORD_BYTES);
     return mcap_source_refresh(source, err);
 }
@@ -28,11 +28,12 @@ td_result mcap_source_refresh(mcap_source *source, td_err *err)
     return td_io_size(source->file, &source->size, err);
 }
 
-static void add_to_crc(mcap_source *source)
+/* Adds the window's bytes before `to` to the CRC, if they follow the ones that it covers. */
+static void add_to_crc(mcap_source *source, uint64_t to)
 {
     uint64_t end = source->window_at + source->window.size;
-    end = end < source->crc_to ? end : source->crc_to;
-    if (source->crc_at < source->window_at || source->crc_at >= end)
+    end = end < to ? end : to;
+    if (!source->has_crc || source->crc_at < source->window_at || source->crc_at >= end)
         return;
     source->crc = td_crc32(source->crc, source->window.data + (source->crc_at - source->window_at),
                            (size_t)(end - source->crc_at));
@@ -49,6 +50,7 @@ static td_result fill(mcap_source *source, uint64_t at, size_t size, td_err *err
         size += (size_t)(at - keep_from);
         at = keep_from;
     }
+    add_to_crc(source, at); /* the window's start moves there */
     uint64_t left = source->size - at;
     const size_t least = source->read_bytes > 0 ? source->read_bytes : WINDOW_BYTES;
     size_t wanted = size > least ? size : least;
@@ -71,7 +73,6 @@ static td_result fill(mcap_source *source, uint64_t at, size_t size, td_err *err
         return rc;
     }
     source->window.size = wanted;
-    add_to_crc(source);
     return TD_OK;
 }
 
@@ -164,22 +165,19 @@ td_result mcap_source_header(mcap_source *source, uint64_t *end, td_err *err)
     return rc;
 }
 
-void mcap_source_crc_begin(mcap_source *source, uint64_t to)
+void mcap_source_crc_begin(mcap_source *source)
 {
-    source->crc = 0;
+    source->has_crc = 1;
     source->crc_at = 0;
-    source->crc_to = to;
-    add_to_crc(source);
+    source->crc = 0;
 }
 
-td_result mcap_source_crc_end(mcap_source *source, uint32_t *crc, td_err *err)
+td_result mcap_source_crc_end(mcap_source *source, uint64_t to, uint32_t *crc, td_err *err)
 {
-    uint64_t from = source->crc_at;
-    *crc = source->crc;
-    TD_ASSERT(from <= source->crc_to);
-    uint64_t to = source->crc_to;
-    source->crc_to = 0;
-    return mcap_source_crc(source, from, to, crc, err);
+    const int is_before = source->crc_at <= to;
+    source->has_crc = 0;
+    *crc = is_before ? source->crc : 0;
+    return mcap_source_crc(source, is_before ? source->crc_at : 0, to, crc, err);
 }
 
 td_result mcap_source_compare(mcap_source *source, uint64_t at, td_bytes expected, int *is_same,

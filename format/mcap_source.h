@@ -20,10 +20,10 @@ typedef struct mcap_source {
     uint64_t window_at; /* file offset of the window */
     size_t read_bytes;  /* set by the user: least size of a read; 0: 256 KiB */
     uint64_t keep_from; /* set by the user: keep the bytes from here on in the window, see
-                           MCAP_SOURCE_KEPT_BYTES */
-    uint64_t crc_to;    /* end of the bytes whose CRC is computed while reading; 0: no CRC */
+                           MCAP_SOURCE_KEPT_BYTES; UINT64_MAX, as after init: none */
     uint64_t crc_at;    /* end of the bytes that crc covers so far */
     uint32_t crc;
+    uint8_t has_crc; /* 1: a CRC is computed while reading */
 } mcap_source;
 
 /* Position of a record. */
@@ -70,10 +70,12 @@ TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_locati
                         */
 TD_MUST_USE td_result mcap_source_header(mcap_source *source, uint64_t *end, td_err *err);
 
-/* Compute the CRC-32 of the bytes [0, to). Bytes that the caller reads in sequence between
- * crc_begin and crc_end are not read again: crc_end reads only the rest. */
-void mcap_source_crc_begin(mcap_source *source, uint64_t to);
-TD_MUST_USE td_result mcap_source_crc_end(mcap_source *source, uint32_t *crc, td_err *err);
+/* Compute the CRC-32 of the bytes [0, to). Bytes that the caller views in sequence, from the file's
+ * start on, between crc_begin and crc_end are not read again: crc_end reads only the rest. The
+ * caller views nothing after `to`, or all is read again. */
+void mcap_source_crc_begin(mcap_source *source);
+TD_MUST_USE td_result mcap_source_crc_end(mcap_source *source, uint64_t to, uint32_t *crc,
+                                          td_err *err);
 
 /* Compare the bytes at offset `at` with `expected`: *is_same is 1 or 0. Results as
  * mcap_source_view. */

@@ -335,10 +335,10 @@ static td_result finish_segment(recovery *v, td_err *err)
     TD_ASSERT(v->valid_bytes <= v->source.size);
     TD_ASSERT(v->end.size == 0);
     uint32_t crc = 0;
-    mcap_source_crc_begin(&v->source, v->valid_bytes);
+    mcap_source_crc_begin(&v->source);
     td_result rc = walk_records(v, &SECOND_WALK, v->valid_bytes, err);
     if (rc == TD_OK)
-        rc = mcap_source_crc_end(&v->source, &crc, err);
+        rc = mcap_source_crc_end(&v->source, v->valid_bytes, &crc, err);
     if (rc != TD_OK)
         return rc;
     mcap_summary_append_end(&v->summary, &v->end, v->valid_bytes, crc);

@@ -541,7 +541,7 @@ static td_result check_end(void *user, const mcap_location *location, td_err *er
     uint32_t crc = 0;
     int is_same = 0;
     td_bytes content;
-    td_result rc = mcap_source_crc(&v->source, 0, at, &crc, err);
+    td_result rc = mcap_source_crc_end(&v->source, at, &crc, err);
     if (rc == TD_OK)
         rc = mcap_source_content(&v->source, location, &content, err);
     if (rc != TD_OK)
@@ -629,6 +629,7 @@ static void begin(verify_state *v, td_io io, const char *path)
     scanner_init(&v->walk, &v->source, &VISITOR, v);
     v->walk.conns = v->conns;
     scanner_begin(&v->walk, 0, v->data_start, session->previous_chain);
+    mcap_source_crc_begin(&v->source);
 }
 
 static void init(verify_state *v)

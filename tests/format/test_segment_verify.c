@@ -83,6 +83,30 @@ static void test_sound(void **state)
     }
 }
 
+/* Opening reads the ends of a file, and verification all of it once: in a store, each byte is
+ * received. */
+static void test_reads_each_byte_once(void **state)
+{
+    (void)state;
+    io_fault *disk = disk_with(60000, 2000, FIXTURE_FINISHED);
+    size_t size;
+    td_free(file_read(io_fault_io(disk), FINAL, &size));
+    uint64_t before = io_fault_read_bytes(disk);
+    segment_reader *reader = NULL;
+    assert_int_equal(segment_reader_open(io_fault_io(disk), FINAL, &reader, NULL), TD_OK);
+    segment_reader_close(reader);
+    const uint64_t opening = io_fault_read_bytes(disk) - before;
+    if (opening > size / 3)
+        fail_msg("opening reads %d of %zu bytes", (int)opening, size);
+    before = io_fault_read_bytes(disk);
+    segment_verify_result result;
+    assert_string_equal(verify(disk, FINAL, &result).first, "");
+    const uint64_t reading = io_fault_read_bytes(disk) - before - opening;
+    if (reading < size || reading > size / 10 * 11)
+        fail_msg("verification reads %d of %zu bytes", (int)reading, size);
+    io_fault_close(disk);
+}
+
 /* Flips one bit of every byte of a file, and all eight bits of every 16th byte. */
 static void test_every_flipped_bit(void **state)
 {
@@ -449,6 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound),
+        cmocka_unit_test(test_reads_each_byte_once),
         cmocka_unit_test(test_every_flipped_bit),
         cmocka_unit_test(test_parts_removed_or_inserted),
         cmocka_unit_test(test_forged),

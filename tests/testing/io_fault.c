@@ -110,6 +110,7 @@ struct io_fault {
     int did_fire;
     io_fault_op fired_op; /* operation of the first call that failed */
     uint64_t calls[IO_FAULT_OP_COUNT];
+    uint64_t read_bytes;
 
     io_fault_observer *observer; /* may be NULL */
     void *observer_user;
@@ -985,6 +986,7 @@ static td_result fault_read_at(td_file *base, uint64_t at, void *buf, size_t siz
         TD_ASSERT(at + *got <= content->size);
         memcpy(buf, content->data + at, *got);
     }
+    file->disk->read_bytes += *got;
     pthread_mutex_unlock(&file->disk->mutex);
     return rc;
 }
@@ -1268,6 +1270,14 @@ uint64_t io_fault_call_count(io_fault *disk, io_fault_op op)
     }
     pthread_mutex_unlock(&disk->mutex);
     return count;
+}
+
+uint64_t io_fault_read_bytes(io_fault *disk)
+{
+    pthread_mutex_lock(&disk->mutex);
+    const uint64_t bytes = disk->read_bytes;
+    pthread_mutex_unlock(&disk->mutex);
+    return bytes;
 }
 
 void io_fault_set_free_bytes(io_fault *disk, uint64_t free_bytes)

@@ -124,6 +124,9 @@ void io_fault_observe(io_fault *disk, io_fault_observer *observer, void *user);
 /* The number of calls of an operation, or of all (IO_FAULT_OP_COUNT), since the disk was opened. */
 uint64_t io_fault_call_count(io_fault *disk, io_fault_op op);
 
+/* The bytes that were read since the disk was opened. */
+uint64_t io_fault_read_bytes(io_fault *disk);
+
 /* Set the free space: appends beyond it are written in part and fail with TD_E_NOSPACE. Initially 1
  * TiB. */
 void io_fault_set_free_bytes(io_fault *disk, uint64_t free_bytes);
