@@ -15,7 +15,7 @@
 
 /* Blocks that are kept: 8 MiB. Each block has one place, so that blocks that follow each other in a
  * part do not replace one another. */
-enum { BLOCKS_KEPT = 512 };
+enum { BLOCKS_KEPT = 1024 };
 
 enum {
     AHEAD_SHARE = 8,
@@ -136,8 +136,20 @@ static td_result read_block(const remote_file *from, const manifest_part *part, 
     return TD_OK;
 }
 
-/* Reads that follow each other, as of a segment's chunks, share requests: each asks for an eighth
- * more than what was read, so that a selection reads little that it does not need. */
+/* Copies the bytes from `at` on that the last long read has. Returns their number. */
+static size_t take_ahead(const remote_file *from, const manifest_part *part, uint64_t at,
+                         uint8_t *buf, size_t size)
+{
+    if (from->run_of != part || at < from->ahead_at || at - from->ahead_at >= from->ahead_bytes)
+        return 0;
+    const size_t begin = (size_t)(at - from->ahead_at);
+    const size_t had = from->ahead_bytes - begin < size ? from->ahead_bytes - begin : size;
+    memcpy(buf, from->ahead + begin, had);
+    return had;
+}
+
+/* Reads that follow each other, as of a segment's chunks, share requests: each also asks for an
+ * eighth of what was read before it, so that a selection reads little that it does not need. */
 static td_result read_long(remote_file *from, const manifest_part *part, uint64_t at, uint8_t *buf,
                            size_t size, td_err *err)
 {
@@ -145,20 +157,16 @@ static td_result read_long(remote_file *from, const manifest_part *part, uint64_
         from->run_of == part && at >= from->run_end && at - from->run_end <= RUN_GAP_BYTES;
     if (from->run_of != part)
         from->ahead_bytes = 0; /* of another part */
+    uint64_t ahead = is_next ? from->run_bytes / AHEAD_SHARE : 0;
     from->run_bytes = is_next ? from->run_bytes + size : size;
     from->run_of = part;
     from->run_end = at + size;
-    uint64_t ahead = is_next ? from->run_bytes / AHEAD_SHARE : 0;
     ahead = ahead < REMOTE_AHEAD_BYTES ? ahead : REMOTE_AHEAD_BYTES;
     ahead = ahead < part->bytes - from->run_end ? ahead : part->bytes - from->run_end;
-    if (at >= from->ahead_at && at - from->ahead_at < from->ahead_bytes) {
-        const size_t begin = (size_t)(at - from->ahead_at);
-        const size_t had = from->ahead_bytes - begin < size ? from->ahead_bytes - begin : size;
-        memcpy(buf, from->ahead + begin, had);
-        at += had;
-        buf += had;
-        size -= had;
-    }
+    const size_t had = take_ahead(from, part, at, buf, size);
+    at += had;
+    buf += had;
+    size -= had;
     if (size == 0)
         return TD_OK;
     if (ahead < REMOTE_BLOCK_BYTES)
@@ -176,11 +184,15 @@ static td_result read_long(remote_file *from, const manifest_part *part, uint64_
 static td_result read_part(remote_file *from, const manifest_part *part, uint64_t at, uint8_t *buf,
                            size_t size, td_err *err)
 {
+    /* A reader of all bytes also reads some of few between its long reads. */
+    const int is_next_of_many = from->run_of == part && at == from->run_end &&
+                                from->run_bytes >= AHEAD_SHARE * REMOTE_BLOCK_BYTES;
     td_result rc = TD_OK;
     size_t got = 0;
-    if (size >= REMOTE_BLOCK_BYTES)
+    if (size >= REMOTE_BLOCK_BYTES || is_next_of_many)
         return read_long(from, part, at, buf, size, err);
-    for (size_t done = 0; rc == TD_OK && done < size; done += got)
+    for (size_t done = take_ahead(from, part, at, buf, size); rc == TD_OK && done < size;
+         done += got)
         rc = read_block(from, part, at + done, buf + done, size - done, &got, err);
     return rc;
 }

@@ -19,7 +19,7 @@
 /* Measured with an archive of 3 segments: a selection of 5 s that needs chunks of 352,018 bytes,
  * and a given catalog: 379,329 bytes are read; with blocks of 64 KiB, 477,633, by as many requests.
  */
-#define REMOTE_BLOCK_BYTES ((size_t)16 << 10)
+#define REMOTE_BLOCK_BYTES ((size_t)8 << 10)
 
 /* Most that is read ahead of reads that follow each other, for each open file. */
 #define REMOTE_AHEAD_BYTES ((size_t)1 << 20)
