@@ -7,7 +7,7 @@
 
 /* What is known of a topic: its symbol, to compare with that of each entry, and its text in frames.
  */
-enum { FAST_TOPICS_MAX = 64, CACHED_TEXT_BYTES = 32, SPELLED_TOPIC_BYTES = 64 };
+enum { FAST_TOPICS_MAX = 256, CACHED_TEXT_BYTES = 32, SPELLED_TOPIC_BYTES = 64 };
 typedef struct cached_topic {
     const topic_row *row; /* NULL if unused */
     key_word symbol;
@@ -22,8 +22,9 @@ enum { FAST_SECOND_BYTES = 19 }; /* of "2026-08-09T21:05:48" */
 
 /* Zero-initialise. */
 typedef struct fast_decoder {
-    /* Indexed by a hash of the addresses of the symbol's text and of the row. */
+    /* A topic is in one of two neighbours, which a hash of its texts determines. */
     cached_topic topics[FAST_TOPICS_MAX];
+    uint8_t next_out;                  /* which of two neighbours the next topic replaces: 0 or 1 */
     msg_value slots[FAST_FIELDS_MAX];  /* of the entry that is read, by field */
     uint8_t second[FAST_SECOND_BYTES]; /* of the last time in RFC 3339, and its ns */
     uint64_t second_ns;
