@@ -35,6 +35,10 @@ typedef struct mcap_location {
     uint64_t end; /* after the content */
 } mcap_location;
 
+/* A segment's header and session record are within its first bytes: read_bytes of a user that reads
+ * only these. */
+enum { MCAP_SOURCE_BEGIN_BYTES = 4096 };
+
 /* Read from file (borrowed); gets its size. TD_OK, TD_E_IO. Free with fini. */
 TD_MUST_USE td_result mcap_source_init(mcap_source *source, td_file *file, td_err *err);
 void mcap_source_fini(mcap_source *source);

@@ -9,9 +9,6 @@
 #include "format/mcap_source.h"
 #include "format/segment_name.h"
 
-/* The session's record is within the first of these; documents are read when they are there. */
-enum { BEGIN_BYTES = 4096 };
-
 static const char HASH[] = "hash", FAMILY[] = "family", DOCUMENT_END[] = ".yaml";
 
 void segment_family_pack(td_buf *pack, const char *family, const document_set *documents)
@@ -113,7 +110,7 @@ td_result segment_family_read(td_io io, const char *path, td_buf *content, segme
     td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
     if (rc == TD_OK)
         rc = mcap_source_init(&source, file, err);
-    source.read_bytes = BEGIN_BYTES;
+    source.read_bytes = MCAP_SOURCE_BEGIN_BYTES;
     if (rc == TD_OK)
         rc = mcap_source_header(&source, &at, err);
     if (rc == TD_OK)

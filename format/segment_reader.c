@@ -969,9 +969,11 @@ static td_result read_all(segment_reader *r, td_err *err)
     r->info.state = SEGMENT_OPEN;
     r->info.session = (segment_session){
         .session = "", .feed = "", .family = "", .previous_segment = "", .verb = "", .version = ""};
+    r->source.read_bytes = MCAP_SOURCE_BEGIN_BYTES;
     td_result rc = mcap_source_header(&r->source, &r->data_start, err);
     if (rc == TD_OK)
         rc = read_session(r, err);
+    r->source.read_bytes = 0;
     if (rc == TD_OK)
         rc = read_lists(r, err);
     return rc;
