@@ -16,9 +16,9 @@
 #include "archive/archive.h"
 #include "remote/s3_store.h"
 
-/* Measured with an archive of 3 segments: a selection of 5 s that needs chunks of 352,018 bytes,
- * and a given catalog: 379,329 bytes are read; with blocks of 64 KiB, 477,633, by as many requests.
- */
+/* Measured with an archive of 24 segments of 100 symbols: 10 s of one symbol need 26 pages of the
+ * catalog, which are in 17 blocks (139,264 bytes); with 16 KiB in 12 (188,416), with 4 KiB in 26
+ * (106,496). */
 #define REMOTE_BLOCK_BYTES ((size_t)8 << 10)
 
 /* Most that is read ahead of reads that follow each other, for each open file. */
