@@ -6,12 +6,10 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 
-export const work = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-bench-"));
-// Programs have a name of constant length: see allInstructions.
-const buildDir = path.join(work, "build");
-fs.symlinkSync(path.resolve(process.argv[2]), buildDir);
+const buildDir = process.argv[2];
 export const bin = (name) => path.join(buildDir, "bin", name);
 export const bench = (name) => path.join(buildDir, "bench", name);
+export const work = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-bench-"));
 process.on("exit", () => fs.rmSync(work, { recursive: true, force: true }));
 
 export function run(command, args, { statuses = [0], ...options } = {}) {
@@ -295,14 +293,13 @@ let counted = 0;
 const LIBRARIES = /:(?:ZSTD_compressCCtx|libdeflate_gzip_compress|deflate|sqlite3_step) \[/;
 
 /** Number of instructions of a command and its threads, from start to end, and of these in libraries that
- *  write files. The environment and the arguments move the stack, and the C library takes up to 5 % more where a buffer
- *  crosses a page: so both have the same length on every machine. */
+ *  write files. */
 export async function allInstructions(command, args, env = {}) {
   const out = path.join(work, `callgrind.${counted++}`);
   const child = spawn(
     "valgrind",
     ["--tool=callgrind", `--callgrind-out-file=${out}`, command, ...args],
-    { stdio: ["ignore", "ignore", "pipe"], env: { PATH: "/usr/local/bin:/usr/bin:/bin", ...env } }
+    { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env } }
   );
   let errors = "";
   child.stderr.on("data", (bytes) => (errors += bytes));
