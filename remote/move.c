@@ -7,8 +7,9 @@
 #include "base/log.h"
 #include "archive/prune.h"
 #include "remote/manifest.h"
+#include "remote/part.h"
 
-/* Bytes of a segment's end that are compared: its footer, and most of its index. */
+/* Bytes of an object's end that are compared: it is still there, and as long as its file. */
 enum { END_BYTES = 16 << 10 };
 
 typedef struct move {
@@ -21,31 +22,17 @@ typedef struct move {
     uint8_t local[END_BYTES], stored[END_BYTES + 1];
 } move;
 
-/* Read the last bytes of a file of the archive. */
-static td_result read_end(move *m, const char *path, uint64_t file_bytes, size_t bytes, td_err *err)
-{
-    char full[LIMIT_PATH_BYTES];
-    td_file *file = NULL;
-    td_result rc = archive_join(m->from, path, full, err);
-    if (rc == TD_OK)
-        rc = td_io_open(archive_io(m->from), full, TD_OPEN_READ, &file, err);
-    if (rc == TD_OK)
-        rc = td_io_read_exact(file, file_bytes - bytes, m->local, bytes, err);
-    td_io_close(file);
-    return rc;
-}
-
-/* 1 if the object of a segment ends as its file. Asks for one byte more than the end has, so that a
+/* *is_same: 1 if the object ends as its file. Asks for one byte more than the end has, so that a
  * longer object differs. */
-static td_result compare_end(move *m, const segment_index *segment, const manifest_part *part,
-                             int *is_same, td_err *err)
+static td_result compare_end(move *m, td_file *file, const manifest_part *part, int *is_same,
+                             td_err *err)
 {
-    const uint64_t size = segment->file_bytes;
+    const uint64_t size = part->bytes;
     const size_t bytes = size < END_BYTES ? (size_t)size : END_BYTES;
     char key[REMOTE_OBJECT_KEY_BYTES];
     size_t got = 0;
     remote_object_key(part, key);
-    td_result rc = read_end(m, segment->path, size, bytes, err);
+    td_result rc = td_io_read_exact(file, size - bytes, m->local, bytes, err);
     if (rc == TD_OK)
         rc = s3_store_read(m->to, key, size - bytes, m->stored, bytes + 1, &got, err);
     *is_same = rc == TD_OK && got == bytes && memcmp(m->local, m->stored, bytes) == 0;
@@ -53,6 +40,24 @@ static td_result compare_end(move *m, const segment_index *segment, const manife
         td_err_clear(err);
         rc = TD_OK;
     }
+    return rc;
+}
+
+/* *is_same: 1 if the store has what the file has now. A file that was damaged when it was pushed,
+ * and was repaired since, has the same size and chain: so all of it is hashed. */
+static td_result compare(move *m, const segment_index *segment, const manifest_file *there,
+                         int *is_same, td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    td_file *file = NULL;
+    td_result rc = archive_join(m->from, segment->path, full, err);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(m->from), full, TD_OPEN_READ, &file, err);
+    if (rc == TD_OK)
+        rc = part_compare_file(file, segment->file_bytes, there, is_same, err);
+    if (rc == TD_OK && *is_same)
+        rc = compare_end(m, file, &there->parts[0], is_same, err);
+    td_io_close(file);
     return rc;
 }
 
@@ -67,11 +72,11 @@ static td_result confirm(void *user, const segment_index *segment, int *may_be_r
     if (there == NULL || there->part_count != 1 || there->bytes != segment->file_bytes ||
         strcmp(there->chain, segment->chain_hex) != 0)
         return rc;
-    rc = compare_end(m, segment, &there->parts[0], may_be_removed, err);
+    rc = compare(m, segment, there, may_be_removed, err);
     if (rc == TD_OK && !*may_be_removed)
         td_log_emit(archive_log(m->from), TD_LOG_WARNING,
-                    "%s stays in %s: %s lacks its object %s, or has another one", segment->path,
-                    archive_path(m->from), m->url, there->parts[0].sha256);
+                    "%s stays in %s: %s has another content of it, or lacks its object %s",
+                    segment->path, archive_path(m->from), m->url, there->parts[0].sha256);
     return rc;
 }
 

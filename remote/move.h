@@ -14,15 +14,15 @@
 typedef struct move_report {
     uint64_t segments; /* removed, with these bytes */
     uint64_t bytes;
-    uint64_t segments_unproven; /* old enough, but kept: the store lacks them, or the end of their
-                                   object differs */
+    uint64_t segments_unproven; /* old enough, but kept: the store lacks them, or has another
+                                   content */
     uint64_t segments_noted;    /* likewise: a note keeps them */
 } move_report;
 
 /* Remove the segments whose last frame is older than this (prune_options.older_than_ns) from an
  * archive that is open for maintaining, if the store at url has them: the newest manifest lists
- * each with the size and the last chain value of the file, and the object ends where the file ends,
- * with the same bytes. A segment that the store lost is logged. Errors of archive_prune,
+ * each with the size, the last chain value and the SHA-256 of the file, and the object is still
+ * there and ends as the file. A segment that the store lost is logged. Errors of archive_prune,
  * remote/manifest.h and remote/s3_store.h; none of them loses a segment. */
 TD_MUST_USE td_result remote_move(archive *from, s3_store *to, const char *url,
                                   uint64_t older_than_ns, move_report *report, td_err *err);

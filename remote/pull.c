@@ -7,6 +7,7 @@
 #include "archive/journal.h"
 #include "archive/reindex.h"
 #include "format/segment_name.h"
+#include "format/segment_verify.h"
 #include "remote/manifest.h"
 #include "remote/part.h"
 
@@ -159,6 +160,23 @@ static td_result copy_segment(void *user, td_file *to, td_err *err)
     return copy_parts(copy, append, to, err);
 }
 
+/* 1 if the folder's file, which differs, is the better one: the store's could not be read when it
+ * was pushed, or the folder's is sound and has the chain of the store's, of which there is only one
+ * sound content. */
+static int is_better_here(const file_copy *copy)
+{
+    segment_verify_result found;
+    char chain[TD_HASH128_HEX_BYTES];
+    if (copy->there->chain[0] == '\0')
+        return 1;
+    if (segment_verify(archive_io(copy->pull->into), copy->path, NULL, NULL, &found, NULL) !=
+            TD_OK ||
+        found.damage_count > 0)
+        return 0;
+    td_hash128_hex(found.totals.chain, chain);
+    return strcmp(chain, copy->there->chain) == 0;
+}
+
 /* Write the store's file. The store does not keep modes, and a segment may have an account's
  * frames: a new file is its owner's only. */
 static td_result write_segment(file_copy *copy, td_err *err)
@@ -166,11 +184,10 @@ static td_result write_segment(file_copy *copy, td_err *err)
     const td_io io = archive_io(copy->pull->into);
     const char *name = copy->there->path;
     char folder[LIMIT_PATH_BYTES];
-    /* The store's would be the worse one. */
-    if (copy->old != NULL && copy->there->chain[0] == '\0') {
+    if (copy->old != NULL && is_better_here(copy)) {
         td_result rc = td_err_set(err, TD_E_CORRUPT,
-                                  "%s could not be read when it was pushed, and the folder has "
-                                  "another content",
+                                  "%s was damaged when it was pushed, and the folder has another "
+                                  "content",
                                   name);
         td_err_hint(err, "verify both; to get the store's, remove the folder's");
         return rc;

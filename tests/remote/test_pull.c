@@ -256,7 +256,28 @@ static void a_segment_that_was_pushed_damaged_replaces_none(void **state)
     archive_listing_fini(&listing);
     push(env);
     const td_hash128 before = io_fault_digest(env->into.disk);
-    refused(env, TD_E_CORRUPT, "could not be read when it was pushed");
+    refused(env, TD_E_CORRUPT, "was damaged when it was pushed");
+    assert_true(td_hash128_equal(before, io_fault_digest(env->into.disk)));
+}
+
+/* Nor by one whose damage only verification finds: its chain is that of the good copy. */
+static void a_segment_with_a_changed_byte_replaces_none(void **state)
+{
+    pull_env *env = *state;
+    archive_listing listing;
+    char path[LIMIT_PATH_BYTES];
+    archive *a = archive_env_open(&env->from, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
+    assert_int_equal(archive_join(a, listing.segments[1].path, path, NULL), TD_OK);
+    archive_close(a);
+    archive_listing_fini(&listing);
+    assert_int_equal(io_fault_damage(env->from.disk, path, 1000, 1, NULL), TD_OK);
+    push(env);
+    (void)pull(env);
+    assert_int_equal(io_fault_damage(env->from.disk, path, 1000, 1, NULL), TD_OK);
+    assert_int_equal(io_fault_damage(env->into.disk, path, 1000, 1, NULL), TD_OK); /* repaired */
+    const td_hash128 before = io_fault_digest(env->into.disk);
+    refused(env, TD_E_CORRUPT, "was damaged when it was pushed");
     assert_true(td_hash128_equal(before, io_fault_digest(env->into.disk)));
 }
 
@@ -447,6 +468,7 @@ int main(void)
         PULL_TEST(pruned_segments_stay_in_the_copy),
         PULL_TEST(a_damaged_segment_is_replaced),
         PULL_TEST(a_segment_that_was_pushed_damaged_replaces_none),
+        PULL_TEST(a_segment_with_a_changed_byte_replaces_none),
         PULL_TEST(a_folder_belongs_to_one_archive),
         PULL_TEST(a_later_state_is_not_set_back),
         PULL_TEST(segments_without_a_journal_are_left),

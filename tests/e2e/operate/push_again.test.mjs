@@ -221,6 +221,25 @@ test("a segment stays whose object the store lost or changed", { skip }, async (
   for (const name of all.slice(0, 2)) assert.ok(stderr.includes(`${name} stays in`), stderr);
 });
 
+test("a segment stays that was repaired since it was pushed", { skip }, async (t) => {
+  await store.makeBucket("repaired");
+  const archive = path.join(temporary(t), "tape");
+  for (let day = -403; day <= -400; day++) await importDay(t, archive, day, 2000);
+  const all = segments(archive),
+    file = path.join(archive, all[0]),
+    sound = fs.readFileSync(file),
+    damaged = Buffer.from(sound);
+  damaged[sound.length >> 2] ^= 1; // in a chunk: neither size nor end differ
+  assert.ok(sound.length > 40_000);
+  fs.writeFileSync(file, damaged);
+  await tapedeck(t, ["push", "-q", archive, "s3://repaired/x"], options());
+  fs.writeFileSync(file, sound);
+  const report = await moving(t, archive, "repaired");
+  assert.deepEqual([report.segments_moved, report.segments_unproven], [1, 1]);
+  assert.deepEqual(segments(archive), [all[0], ...all.slice(2)]);
+  await tapedeck(t, ["verify", archive]);
+});
+
 test("a segment that a note keeps stays", { skip }, async (t) => {
   await store.makeBucket("noted");
   const archive = path.join(temporary(t), "tape");

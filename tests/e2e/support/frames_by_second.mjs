@@ -25,8 +25,8 @@ export async function imported(t, family, frames, host = "a.example") {
   return { archive, out: path.join(dir, "set") };
 }
 
-/** Adds a session with 200 trades to an archive, so many days after AT_S: a segment. */
-export const importDay = (t, archive, day) =>
+/** Adds a session of trades, so many days after AT_S, to an archive: a segment. */
+export const importDay = (t, archive, day, frames = 200) =>
   importLines(
     t,
     [
@@ -37,7 +37,7 @@ export const importDay = (t, archive, day) =>
         ts: AT_S + day * 86400,
         addr: "wss://stream.bybit.com/v5/public/linear",
       },
-      ...Array.from({ length: 200 }, (_, i) => ({
+      ...Array.from({ length: frames }, (_, i) => ({
         t: "recv",
         conn: "A",
         ts: AT_S + day * 86400 + i / 10,
